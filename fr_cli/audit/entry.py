@@ -1,0 +1,210 @@
+"""What an entry says: its canonical form, and who, when and where it was written.
+
+The form is RFC 8785 narrowed to a profile: no floats (a score is a decimal string), integers
+below 2^53, strings in Unicode form NFC, no key twice.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import pwd
+import re
+import secrets
+import time
+import unicodedata
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NoReturn, TypeAlias, Union
+
+import rfc8785
+
+from fr_cli import __version__
+
+JSON: TypeAlias = Union[bool, int, str, "Sequence[JSON]", "Mapping[str, JSON]", None]
+
+#: Section 62 of the Data Protection Act 2018 names six; the seventh is the care of the home.
+KINDS = frozenset({
+    "collection", "alteration", "consultation", "disclosure", "combination", "erasure",
+    "administration",
+})  # fmt: skip
+PHASES = frozenset({"genesis", "intent", "batch", "outcome", "abandoned", "recovery"})
+#: The phases that close an intent.
+CLOSING = frozenset({"outcome", "abandoned"})
+
+_LIMIT = 2**53
+_NOBODY = 2**32 - 1
+_FORMS = {
+    "n": re.compile(r"[A-Za-z0-9_-]{21}[AQgw]"),
+    "t": re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z"),
+    "req": re.compile(r"[0-9a-f]{32}"),
+}
+_TYPES: dict[str, type] = {
+    "v": int, "seq": int, "n": str, "t": str, "boot": str, "mono": int, "host": str,
+    "tool": str, "op": dict, "cmd": str, "act": str, "ph": str, "req": str,
+}  # fmt: skip
+
+
+def canonical(value: JSON) -> bytes:
+    """The RFC 8785 bytes of a value, its strings brought to NFC.
+
+    TypeError for a float or any other type; ValueError for an integer of 2^53 or more, or two
+    keys that NFC makes one.
+    """
+    return rfc8785.dumps(_profiled(value))
+
+
+def _profiled(value: JSON) -> JSON:
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        return _text(value)
+    if isinstance(value, int):
+        if abs(value) >= _LIMIT:
+            raise ValueError("an integer of the log must be below 2^53")
+        return int(value)
+    if isinstance(value, Mapping):
+        pairs = {_text(key): _profiled(item) for key, item in value.items()}
+        if len(pairs) != len(value):
+            raise ValueError("two keys of an object are the same in NFC")
+        return pairs
+    if isinstance(value, (list, tuple)):
+        return [_profiled(item) for item in value]
+    raise TypeError(f"a {type(value).__name__} cannot stand in the log; write it as a string")
+
+
+def _text(text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # the undecodable bytes of a file name or an argument
+        text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return unicodedata.normalize("NFC", text)
+
+
+def parse(body: bytes) -> dict[str, JSON]:
+    """Read an entry; ValueError unless these bytes are the only spelling of it."""
+    try:
+        entry: dict[str, JSON] = _DECODER.decode(body.decode())
+        # The standard encoder differs from RFC 8785 only in the order of non-ASCII keys, and
+        # ASCII is NFC; it is seven times as fast, and almost every entry is ASCII.
+        again = _ENCODER.encode(entry).encode() if body.isascii() else canonical(entry)
+    except RecursionError:
+        raise ValueError("is nested too deeply") from None
+    except (UnicodeError, json.JSONDecodeError) as trouble:
+        raise ValueError(f"is not JSON ({trouble})") from None
+    if again != body:
+        raise ValueError("is not canonical (RFC 8785, NFC)")
+    return entry
+
+
+def _once(pairs: list[tuple[str, JSON]]) -> dict[str, JSON]:
+    entry = dict(pairs)
+    if len(entry) != len(pairs):
+        raise ValueError("has a key twice")
+    return entry
+
+
+def _integer(digits: str) -> int:
+    if len(digits) > 17 or abs(value := int(digits)) >= _LIMIT:
+        raise ValueError("has an integer of 2^53 or more")
+    return value
+
+
+def _no_float(text: str) -> NoReturn:
+    raise ValueError("has a number that is not an integer")
+
+
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_once, parse_int=_integer, parse_float=_no_float, parse_constant=_no_float
+)
+_ENCODER = json.JSONEncoder(
+    ensure_ascii=False, check_circular=False, sort_keys=True, separators=(",", ":")
+)
+
+
+def check_fields(entry: Mapping[str, JSON], seq: int) -> None:
+    """ValueError unless the fields that every entry has are there and well formed."""
+    for name, kind in _TYPES.items():
+        if type(entry.get(name)) is not kind:
+            raise ValueError(f"lacks {name!r}, or it is not of its type")
+    for name, form in _FORMS.items():
+        if not form.fullmatch(str(entry[name])):
+            raise ValueError(f"has a malformed {name!r}")
+    try:
+        datetime.fromisoformat(str(entry["t"]))
+    except ValueError:
+        raise ValueError("has a time that does not exist") from None
+    if entry["v"] != 1:
+        raise ValueError("is of another version")
+    if entry["seq"] != seq:
+        raise ValueError(f"has the sequence number {entry['seq']} in the place of {seq}")
+    if entry["act"] not in KINDS:
+        raise ValueError("has an unknown kind of act")
+    if entry["ph"] not in PHASES:
+        raise ValueError("has an unknown phase")
+
+
+def stamped(seq: int, **fields: JSON) -> dict[str, JSON]:
+    """A whole entry: when, where and by whom, with what the caller gives.
+
+    TypeError if the caller gives a field that is set here. `mono` is nanoseconds of the
+    monotonic clock modulo 2^53, so it wraps every 104 days. The nonce (128 random bits) makes
+    the leaf hash reveal nothing of a body that was erased.
+    """
+    return dict(
+        v=1,
+        seq=seq,
+        n=base64.urlsafe_b64encode(secrets.token_bytes(16))[:22].decode(),
+        t=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+        boot=boot_id(),
+        mono=time.monotonic_ns() % _LIMIT,
+        host=os.uname().nodename,
+        tool=__version__,
+        op=operator(),
+        **fields,
+    )
+
+
+def operator() -> dict[str, JSON]:
+    """Who runs this, as the kernel says; no flag can change it.
+
+    `loginuid` survives sudo and su; None where no login set it. `sudo_uid` is only what sudo
+    says in the environment, so it is evidence where sudo is the only way in.
+    """
+    uid = os.getuid()
+    try:
+        user = pwd.getpwuid(uid).pw_name
+    except KeyError:
+        user = ""
+    who: dict[str, JSON] = {"uid": uid, "user": user, "loginuid": _loginuid(), "tty": _terminal()}
+    sudo = os.environ.get("SUDO_UID", "")
+    if re.fullmatch(r"[0-9]{1,10}", sudo):
+        who["sudo_uid"] = int(sudo)
+    return who
+
+
+def _loginuid() -> int | None:
+    try:
+        uid = int(Path("/proc/self/loginuid").read_text())
+    except (OSError, ValueError):
+        return None
+    return None if uid == _NOBODY else uid
+
+
+def _terminal() -> str:
+    for stream in (0, 1, 2):
+        try:
+            return os.ttyname(stream).removeprefix("/dev/")
+        except OSError:
+            continue
+    return ""
+
+
+def boot_id() -> str:
+    """The kernel's random name of this boot; empty where it gives none."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""

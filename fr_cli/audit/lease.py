@@ -1,0 +1,91 @@
+"""A lease says that an intent's process still lives: a file locked for as long as it does.
+
+The kernel frees the lock with the process, however that ends, so a lease that can be locked is
+one whose act was cut short. Take and judge leases only while holding the lock of the log.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from fr_cli.audit.entry import boot_id
+from fr_cli.audit.storage import sync_folder
+
+_NAME = re.compile(r"[0-9a-f]{32}")
+
+
+@dataclass(frozen=True)
+class Lease:
+    """A lease that this process holds; `offset` is where its intent stands in the log, bytes."""
+
+    path: Path
+    handle: int
+    offset: int
+
+    @property
+    def req(self) -> str:
+        """The id of the intent."""
+        return self.path.name
+
+    def end(self) -> None:
+        """Remove it: its intent is closed."""
+        try:
+            self.path.unlink(missing_ok=True)
+        finally:
+            os.close(self.handle)
+
+    def drop(self) -> None:
+        """Leave it behind unlocked, for the next act to judge."""
+        fcntl.flock(self.handle, fcntl.LOCK_UN)  # closing would not, if a child has a copy
+        os.close(self.handle)
+
+
+def take(folder: Path, req: str, offset: int) -> Lease:
+    """Take the lease of a new intent; OSError if the folder cannot be written."""
+    if not folder.is_dir():
+        folder.mkdir(mode=0o700)
+        sync_folder(folder.parent)
+    path = folder / req
+    # O_CLOEXEC: a worker process must not keep the lease of its parent alive.
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+    handle = os.open(path, flags, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        note = {"boot": boot_id(), "offset": offset, "pid": os.getpid()}
+        os.write(handle, json.dumps(note).encode() + b"\n")
+        sync_folder(folder)  # else a power cut could leave an intent that nobody closes
+    except BaseException:
+        os.close(handle)
+        raise
+    return Lease(path, handle, offset)
+
+
+def dead(folder: Path) -> Iterator[Lease]:
+    """The leases whose processes are gone, each locked by this one now; end or drop them."""
+    names = sorted(os.listdir(folder)) if folder.is_dir() else []
+    for name in filter(_NAME.fullmatch, names):
+        path = folder / name
+        try:
+            handle = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+        except FileNotFoundError:
+            continue
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(handle)
+            continue
+        yield Lease(path, handle, _offset(os.read(handle, 1000)))
+
+
+def _offset(note: bytes) -> int:
+    # After a power cut the note may be empty; the search for the intent then begins at 0.
+    try:
+        return max(0, int(json.loads(note)["offset"]))
+    except (ValueError, LookupError, TypeError, OverflowError):
+        return 0

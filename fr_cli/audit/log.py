@@ -1,0 +1,203 @@
+"""The audit log as the other rooms see it: an act is announced, done, and its outcome recorded.
+
+    with log.act("identify", "consultation", why={"case": "CR/26/1"}) as act:
+        …
+        act.decide(result="no_candidate")
+
+The intent is on disk before the body runs, the outcome before the block is left; so show results
+only after the block. If either cannot be written, AuditUnwritable is raised and nothing may be
+shown.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import re
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Literal
+
+from fr_cli.audit import lease as leases
+from fr_cli.audit.entry import JSON, KINDS, canonical
+from fr_cli.audit.line import MAX_LINE, HeadVerifier
+from fr_cli.audit.storage import locked, read_tail, snapshot
+from fr_cli.audit.writer import LOG, Writer, last_line
+from fr_cli.errors import INTERRUPTED, AuditBroken, AuditUnwritable, FrError
+from fr_cli.keys import SigningKey
+from fr_cli.records import Head
+
+#: Bytes that the decision of an act may take; the rest of its line is for the stamp and the head.
+MAX_DECISION = MAX_LINE - 4096
+
+
+class AuditLog:
+    """The log in the audit folder of a home, written with the home's signing key."""
+
+    def __init__(self, folder: Path, signer: SigningKey, origin: str) -> None:
+        self.path = folder / LOG
+        self._leases = folder / "leases"
+        self._signer = signer
+        self._origin = origin
+
+    @classmethod
+    def create(cls, folder: Path, signer: SigningKey, origin: str) -> AuditLog:
+        """Begin a log with its genesis entry, which names the origin and the public key.
+
+        ValueError unless the origin is a C2SP key name; AuditUnwritable if there is a log.
+        """
+        if not re.fullmatch(r"[!-*,-~]+", origin):
+            raise ValueError("the origin must be printable ASCII without spaces and plus signs")
+        log = cls(folder, signer, origin)
+        with log._locked(os.O_CREAT) as writer:
+            writer.begin(
+                cmd="init",
+                act="administration",
+                ph="genesis",
+                req=secrets.token_hex(16),
+                origin=origin,
+                key=base64.b64encode(signer.public).decode(),
+            )
+        return log
+
+    def head(self) -> Head:
+        """The signed head of the file as it is now; writes nothing."""
+        try:
+            file, length = snapshot(self.path)
+        except OSError as trouble:
+            raise AuditBroken(f"{self.path} cannot be read: {trouble.strerror}.") from trouble
+        with file:
+            tail = read_tail(file.fileno(), length)
+        last = last_line(tail, HeadVerifier(self._signer.public, self._origin))
+        return Head(last.size, last.root)
+
+    def act(self, command: str, kind: str, **intent: JSON) -> Act:
+        """Put an intent on disk; the act is the context in which it is then carried out.
+
+        `kind` is one of `entry.KINDS`. Acts whose processes died are closed as abandoned first.
+        AuditUnwritable or AuditBroken: nothing may be done. TypeError for a float.
+        """
+        if kind not in KINDS:
+            raise ValueError(f"{kind!r} is not a kind of act")
+        req = secrets.token_hex(16)
+        with self._writer() as writer:
+            self._close_abandoned(writer)
+            lease = leases.take(self._leases, req, writer.end)
+            try:
+                writer.append(cmd=command, act=kind, ph="intent", req=req, **intent)
+            except BaseException:
+                lease.drop()
+                raise
+        return Act(self, command, kind, lease)
+
+    def _close_abandoned(self, writer: Writer) -> None:
+        for lease in leases.dead(self._leases):
+            try:
+                # A crash may have come before the intent, or after the outcome: then there is
+                # nothing to close.
+                entry = writer.unfinished(lease.req, lease.offset)
+                if entry:
+                    writer.append(cmd=entry["cmd"], act=entry["act"], ph="abandoned", req=lease.req)
+            except BaseException:
+                lease.drop()
+                raise
+            lease.end()
+
+    @contextmanager
+    def _writer(self) -> Iterator[Writer]:
+        with self._locked() as writer:
+            writer.resume()
+            yield writer
+
+    @contextmanager
+    def _locked(self, flags: int = 0) -> Iterator[Writer]:
+        try:
+            with locked(self.path, flags) as handle:
+                yield Writer(handle, self.path.parent, self._signer, self._origin)
+        except FileNotFoundError as trouble:
+            raise AuditUnwritable(
+                f"The audit log {self.path} is missing.",
+                hint="Restore the folder from its backup; a log that was lost is not begun anew.",
+            ) from trouble
+        except OSError as trouble:
+            raise AuditUnwritable(
+                f"The audit log {self.path} cannot be written: {trouble.strerror or trouble}.",
+                hint="See whether the disk is full and who owns the folder.",
+            ) from trouble
+
+
+class Act:
+    """An intent that is being carried out; leaving the block writes its outcome.
+
+    `exit_code` may be set to what the command will exit with (0, or 100 for some skipped).
+    `head` is the signed head of the outcome, once that is on disk.
+    """
+
+    def __init__(self, log: AuditLog, command: str, kind: str, lease: leases.Lease) -> None:
+        self.id = lease.req
+        self.exit_code = 0
+        self.head: Head | None = None
+        self._log = log
+        self._command = command
+        self._kind = kind
+        self._lease = lease
+        self._decision: dict[str, JSON] = {}
+
+    def decide(self, **decision: JSON) -> None:
+        """Add to what the outcome will record under `dec`.
+
+        TypeError for a float, ValueError beyond MAX_DECISION: here, where the fault is, and not
+        when the outcome is written.
+        """
+        decided = self._decision | decision
+        if len(canonical(decided)) > MAX_DECISION:
+            raise ValueError(f"a decision must be below {MAX_DECISION} bytes; use batches")
+        self._decision = decided
+
+    def batch(self, **body: JSON) -> None:
+        """Record one part of the act, such as one transaction of many; durable on return."""
+        with self._log._writer() as writer:
+            self._append(writer, "batch", body)
+
+    def _append(self, writer: Writer, phase: str, body: dict[str, JSON]) -> Head:
+        return writer.append(cmd=self._command, act=self._kind, ph=phase, req=self.id, **body)
+
+    def __enter__(self) -> Act:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        trouble: BaseException | None,
+        trace: TracebackType | None,
+    ) -> Literal[False]:
+        outcome = self._outcome(trouble)
+        try:
+            with self._log._writer() as writer:
+                self.head = self._append(writer, "outcome", outcome)
+                self._lease.end()
+        except BaseException as failure:
+            if self.head is None:
+                self._lease.drop()
+            if isinstance(failure, AuditUnwritable) or not isinstance(failure, Exception):
+                raise
+            raise AuditUnwritable(
+                f"The outcome of this act could not be written: {failure}",
+                hint="Show nothing of it. The next act will record it as abandoned.",
+            ) from failure
+        return False
+
+    def _outcome(self, trouble: BaseException | None) -> dict[str, JSON]:
+        # The class of an error and never its message, which may hold personal data.
+        if trouble is None:
+            return {"exit": self.exit_code, "dec": self._decision}
+        code = 1
+        if isinstance(trouble, FrError):
+            code = trouble.code
+        elif isinstance(trouble, KeyboardInterrupt):
+            code = INTERRUPTED
+        failed: dict[str, JSON] = {"exit": code, "error": type(trouble).__name__}
+        return failed | ({"dec": self._decision} if self._decision else {})

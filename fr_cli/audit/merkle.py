@@ -1,0 +1,52 @@
+"""The Merkle tree of RFC 6962 section 2.1, kept as its frontier: O(log n) memory for any n.
+
+Leaf and node hashes are domain-separated, so no node can be passed off as a leaf.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+
+
+def leaf_hash(body: bytes) -> bytes:
+    """SHA-256(0x00 || body), 32 bytes."""
+    return hashlib.sha256(b"\x00" + body).digest()
+
+
+def node_hash(left: bytes, right: bytes) -> bytes:
+    """SHA-256(0x01 || left || right), 32 bytes."""
+    return hashlib.sha256(b"\x01" + left + right).digest()
+
+
+@dataclass
+class Frontier:
+    """The roots of the full subtrees of a tree of `size` leaves, largest first.
+
+    One peak of 32 bytes for each binary one in `size`; this is all that appending needs.
+    """
+
+    size: int = 0
+    peaks: list[bytes] = field(default_factory=list)
+
+    def append(self, leaf: bytes) -> None:
+        """Add a leaf hash; two hashes on average."""
+        rest = self.size
+        while rest & 1:
+            leaf = node_hash(self.peaks.pop(), leaf)
+            rest >>= 1
+        self.peaks.append(leaf)
+        self.size += 1
+
+    def root(self) -> bytes:
+        """The Merkle tree hash, 32 bytes; SHA-256 of nothing for the empty tree."""
+        if not self.peaks:
+            return hashlib.sha256().digest()
+        root = self.peaks[-1]
+        for peak in reversed(self.peaks[:-1]):
+            root = node_hash(peak, root)
+        return root
+
+    def copy(self) -> Frontier:
+        """An independent frontier of the same tree."""
+        return Frontier(self.size, self.peaks.copy())

@@ -1,0 +1,193 @@
+"""What may be done under the lock of the log: resuming, repair after a crash, durable appending.
+
+Every check against what is on disk is made anew for each holder of the lock; the cache of the
+frontier only saves reading the file, and is never believed without the signed root.
+"""
+
+from __future__ import annotations
+
+import base64
+import errno
+import hashlib
+import json
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from fr_cli.audit.entry import CLOSING, JSON, canonical, parse, stamped
+from fr_cli.audit.line import MAX_LINE, HeadVerifier, Line, lines, read_line, signed_line
+from fr_cli.audit.merkle import Frontier, leaf_hash
+from fr_cli.audit.storage import Tail, read_tail, sync_folder
+from fr_cli.errors import AuditBroken, AuditUnwritable
+from fr_cli.keys import SigningKey
+from fr_cli.records import Head
+
+LOG = "audit.jsonl"
+CACHE = "frontier.json"
+
+
+def last_line(tail: Tail, verifier: HeadVerifier) -> Line:
+    """The last line taken apart, its signature checked; AuditBroken if it is not right."""
+    if not tail.text:
+        raise AuditBroken("The audit log holds no entry, not even its first.")
+    try:
+        last = read_line(tail.text)
+    except ValueError as trouble:
+        raise AuditBroken(f"The last line of the audit log {trouble}.") from None
+    if not verifier.signed(last):
+        raise AuditBroken("The last line of the audit log is not signed by this home's key.")
+    return last
+
+
+class Writer:
+    """What a process may do while it holds the lock of the log.
+
+    Call `begin` or `resume` first. OSErrors go to the caller as they are.
+    """
+
+    def __init__(self, handle: int, folder: Path, signer: SigningKey, origin: str) -> None:
+        self._handle = handle
+        self._folder = folder
+        self._signer = signer
+        self._origin = origin
+        self.frontier = Frontier()
+        self.end = 0
+
+    def begin(self, **genesis: JSON) -> None:
+        """Write the first entry; AuditUnwritable if there is or was a log."""
+        if os.fstat(self._handle).st_size or (self._folder / CACHE).exists():
+            raise AuditUnwritable(
+                f"There is an audit log in {self._folder} already.", hint="It is never begun anew."
+            )
+        self.append(**genesis)
+        sync_folder(self._folder)
+
+    def resume(self) -> None:
+        """Take up the log where it ends, and set aside what a crash tore off.
+
+        AuditBroken if the file is not what was signed, or shorter than it once was.
+        """
+        tail = read_tail(self._handle, os.fstat(self._handle).st_size)
+        last = last_line(tail, HeadVerifier(self._signer.public, self._origin))
+        cached, offset = self._cached()
+        if cached.size >= last.size or offset >= tail.end:
+            raise AuditBroken(
+                f"The audit log was cut: it had {cached.size + 1} entries and has {last.size}.",
+                hint=f"If it was restored on purpose, compare it with a head kept elsewhere and "
+                f"then remove {self._folder / CACHE}.",
+            )
+        self.end = tail.end
+        if not (self._replay(cached, offset, last) or self._replay(Frontier(), 0, last)):
+            raise AuditBroken("The entries of the audit log are not those that were signed.")
+        if tail.length > tail.end:
+            self._set_aside(tail)
+        self._record_torn()
+
+    def _replay(self, frontier: Frontier, offset: int, last: Line) -> bool:
+        """Bring a frontier from the offset to the end; False if that is not the signed root."""
+        try:
+            for text in self.lines(offset):
+                frontier.append(read_line(text).leaf)
+        except ValueError:
+            return False
+        if (frontier.size, frontier.root()) != (last.size, base64.b64decode(last.root)):
+            return False
+        self.frontier = frontier
+        return True
+
+    def lines(self, offset: int) -> Iterator[bytes]:
+        """The whole lines from an offset on."""
+        with os.fdopen(os.dup(self._handle), "rb") as file:
+            file.seek(offset)
+            yield from lines(file, self.end)
+
+    def unfinished(self, req: str, offset: int) -> dict[str, JSON] | None:
+        """The last entry of an intent that nothing has closed; None if it is closed or absent.
+
+        The offset says where to look first; it may be out of date.
+        """
+        found = self._entries(req, offset) or self._entries(req, 0)
+        return found[-1] if found and found[-1]["ph"] not in CLOSING else None
+
+    def _entries(self, req: str, offset: int) -> list[dict[str, JSON]]:
+        found = []
+        for text in self.lines(offset):
+            if f'"req":"{req}"'.encode() in text:
+                with suppress(ValueError):  # half a line, where the offset is out of date
+                    found.append(parse(read_line(text).body or b"{}"))
+        return [entry for entry in found if entry.get("req") == req]
+
+    def append(self, **fields: JSON) -> Head:
+        """Write an entry of these fields; on return it is on disk, and this is its signed head.
+
+        OSError if it is not: then the file is cut back to what it was, and nothing is tried
+        again, for after a failed fsync the kernel may have dropped the bytes.
+        """
+        body = canonical(stamped(self.frontier.size, **fields))
+        frontier = self.frontier.copy()
+        frontier.append(leaf_hash(body))
+        root = base64.b64encode(frontier.root()).decode()
+        line = signed_line(body, frontier.size, root, self._signer, self._origin)
+        if len(line) > MAX_LINE:
+            raise ValueError(f"an entry of the log must be below {MAX_LINE} bytes")
+        try:
+            if os.write(self._handle, line) != len(line):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            os.fdatasync(self._handle)
+        except BaseException:
+            with suppress(OSError):
+                os.ftruncate(self._handle, self.end)
+            raise
+        self._remember()
+        self.frontier = frontier
+        self.end += len(line)
+        return Head(frontier.size, root)
+
+    def _remember(self) -> None:
+        # The frontier before the last line: so the next act reads that line, and an edit of it
+        # cannot hide behind the cache.
+        peaks = [base64.b64encode(peak).decode() for peak in self.frontier.peaks]
+        cache = {"offset": self.end, "peaks": peaks, "size": self.frontier.size}
+        draft = self._folder / f"{CACHE}.new"
+        with suppress(OSError):  # the entry is on disk, and the next act can do without a cache
+            draft.write_text(json.dumps(cache))
+            draft.replace(self._folder / CACHE)
+
+    def _cached(self) -> tuple[Frontier, int]:
+        try:
+            cache = json.loads((self._folder / CACHE).read_bytes())
+            peaks = [base64.b64decode(peak) for peak in cache["peaks"]]
+            size, offset = int(cache["size"]), int(cache["offset"])
+        except (OSError, ValueError, LookupError, TypeError, OverflowError):
+            return Frontier(), 0
+        if size < 0 or offset < 0 or len(peaks) != size.bit_count():
+            return Frontier(), 0
+        return Frontier(size, peaks), offset
+
+    def _set_aside(self, tail: Tail) -> None:
+        torn = os.pread(self._handle, tail.length - tail.end, tail.end)
+        name = f"{LOG}.torn-{tail.end}-{hashlib.sha256(torn).hexdigest()[:12]}"
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
+        with os.fdopen(os.open(self._folder / name, flags, 0o600), "wb") as copy:
+            copy.write(torn)
+            copy.flush()
+            os.fsync(copy.fileno())
+        sync_folder(self._folder)
+        os.ftruncate(self._handle, tail.end)
+
+    def _record_torn(self) -> None:
+        # Found by name, so that a crash between the cut and its entry loses no trace either.
+        offset = self.end
+        for path in sorted(self._folder.glob(f"{LOG}.torn-{offset}-*")):
+            torn = path.read_bytes()
+            self.append(
+                cmd="recovery",
+                act="administration",
+                ph="recovery",
+                req=secrets.token_hex(16),
+                offset=offset,
+                len=len(torn),
+                sha256=hashlib.sha256(torn).hexdigest(),
+            )

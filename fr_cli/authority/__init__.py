@@ -1,0 +1,1 @@
+"""Who may do what, and why: the policy and the identity of the operator."""

@@ -1,0 +1,1 @@
+"""What an operator types and sees: one file a command, no decisions."""

@@ -1,0 +1,92 @@
+"""`fr demo`: the whole story, watched."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import RenderableType
+from rich.text import Text
+
+from fr_cli.cli import enroll, identify
+from fr_cli.cli.output import plain
+from fr_cli.cli.wiring import session_of
+
+if TYPE_CHECKING:
+    from fr_cli.operations.demo import Chapter
+
+
+def demo(
+    context: typer.Context,
+    keep: Annotated[
+        Path | None, typer.Option("--keep", help="Make the home here and leave it to play with.")
+    ] = None,
+) -> None:
+    """See everything once: nine made-up people enrolled, asked for, and purged."""
+    from fr_cli.operations.demo import demo as story
+
+    session = session_of(context)
+    chapters = []
+    with _home(keep) as home:
+        for number, chapter in enumerate(story(home, session.listener), start=1):
+            title = Text(f"\n{number}. {chapter.title}", "bold")
+            session.output.tell(title, plain(chapter.text, "italic"), *_pictures(chapter))
+            chapters.append({"title": chapter.title, "result": _document(chapter)})
+    session.output.show(
+        {"schema": "fr/demo/1", "home": str(keep) if keep else None, "chapters": chapters},
+        Text("\nNext:", "bold"),
+        plain(f"  fr --home {keep} gallery stats") if keep else plain("  fr demo --keep DIR"),
+        plain("  fr init && fr models pull"),
+        plain("  fr enroll FOLDER            one folder a person, or a manifest"),
+        plain("  fr identify PHOTO --case ID --reason unknown-person"),
+    )
+
+
+@contextlib.contextmanager
+def _home(keep: Path | None) -> Iterator[Path]:
+    if keep is not None:
+        yield keep
+        return
+    with tempfile.TemporaryDirectory(prefix="fr-demo-") as folder:
+        yield Path(folder) / "home"
+
+
+def _pictures(chapter: Chapter) -> list[RenderableType]:
+    from fr_cli.audit.verify import Verification
+    from fr_cli.operations.enroll import Enrolled
+    from fr_cli.operations.identify import Identification
+    from fr_cli.operations.purge import PurgeReport
+
+    match chapter.result:
+        case Identification() as found:
+            return identify.pictures(found)
+        case Enrolled() as taken:
+            return enroll.pictures(taken)
+        case PurgeReport() as gone:
+            return [plain(f"{gone.subject_id} is deleted, and the key of their template with it.")]
+        case Verification() as log:
+            return [plain(f"The log is whole: {log.entries} entries, every signature checked.")]
+        case list() as pulled:
+            return [plain(f"{one.model.name}: {one.path}") for one in pulled]
+
+
+def _document(chapter: Chapter) -> Any:
+    from fr_cli.audit.verify import Verification
+    from fr_cli.operations.enroll import Enrolled
+    from fr_cli.operations.identify import Identification
+    from fr_cli.operations.purge import PurgeReport
+
+    match chapter.result:
+        case Identification() as found:
+            return identify.document(found)
+        case Enrolled() as taken:
+            return enroll.document(taken)
+        case PurgeReport() | Verification() as other:
+            return asdict(other)
+        case list() as pulled:
+            return [one.model.name for one in pulled]

@@ -1,0 +1,106 @@
+"""`fr enroll`: take references into the gallery."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import RenderableType
+from rich.table import Table
+
+from fr_cli.cli import options
+from fr_cli.cli.output import plain
+from fr_cli.cli.wiring import session_of
+
+if TYPE_CHECKING:
+    from fr_cli.operations.enroll import Enrolled
+
+#: Refusals that are listed on the screen; --rejects has them all.
+SHOWN = 10
+
+
+def enroll(
+    context: typer.Context,
+    source: Annotated[
+        Path, typer.Argument(help="A CSV or JSONL manifest, or a folder of SUBJECT/photo.jpg.")
+    ],
+    rejects: Annotated[
+        Path | None, typer.Option("--rejects", help="Write a line for each refused image.")
+    ] = None,
+    largest: options.Largest = False,
+    retry: Annotated[
+        bool, typer.Option("--retry", help="Try images again that were refused before.")
+    ] = False,
+    workers: options.Workers = None,
+) -> None:
+    """Enrol reference photos. Run it nightly: unchanged images cost a hash."""
+    from fr_cli.operations.enroll import Source
+    from fr_cli.operations.enroll import enroll as take_in
+
+    session = session_of(context)
+    choice = options.chosen_face(None, largest)
+    with session.bench() as bench:
+        result = take_in(Source(source, rejects, choice, retry, workers), bench, session.listener)
+    session.output.show(document(result), *pictures(result))
+    raise typer.Exit(result.exit_code)
+
+
+def document(result: Enrolled) -> dict[str, Any]:
+    """The JSON document `fr/enroll/1`."""
+    return {
+        "schema": "fr/enroll/1",
+        "added": result.added,
+        "updated": result.updated,
+        "unchanged": result.unchanged,
+        "rejected": len(result.rejects),
+        "rejected_before": result.rejected_before,
+        "shared_images": result.shared_images,
+        "rejects": [
+            {
+                "line": one.line,
+                "subject_id": one.subject_id,
+                "image": one.image,
+                "error": one.error,
+                "reason": one.reason,
+            }
+            for one in result.rejects
+        ],
+        "gallery": {
+            "subjects": result.subjects,
+            "references": result.references,
+            "generation": result.generation,
+        },
+    }
+
+
+def pictures(result: Enrolled) -> list[RenderableType]:
+    """What the run did, in words."""
+    lines: list[RenderableType] = [
+        plain(
+            f"{result.added:,} references added, {result.updated:,} updated, "
+            f"{result.unchanged:,} unchanged, {len(result.rejects):,} refused"
+            + (f", {result.rejected_before:,} refused before" if result.rejected_before else "")
+            + "."
+        ),
+        plain(f"The gallery holds {result.references:,} references of {result.subjects:,} people."),
+    ]
+    if result.shared_images:
+        lines.append(
+            plain(
+                f"{result.shared_images} images are enrolled under another subject too: one of "
+                "the two labels is probably wrong.",
+                "yellow",
+            )
+        )
+    if result.rejects:
+        table = Table(box=None, pad_edge=False, header_style="dim", title_justify="left")
+        for name in ("Line", "Image", "Refused because"):
+            table.add_column(name, overflow="fold")
+        for one in result.rejects[:SHOWN]:
+            table.add_row(str(one.line), plain(one.image), plain(one.reason))
+        lines.append(table)
+        if len(result.rejects) > SHOWN:
+            more = len(result.rejects) - SHOWN
+            lines.append(plain(f"… and {more} more; --rejects FILE lists all."))
+    return lines

@@ -1,0 +1,159 @@
+"""`fr identify`: who may this be?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from fr_cli.cli import options
+from fr_cli.cli.output import plain
+from fr_cli.cli.wiring import session_of
+
+if TYPE_CHECKING:
+    from fr_cli.operations.identify import Identification
+    from fr_cli.records import Quality
+
+
+def identify(
+    context: typer.Context,
+    photo: options.Photo,
+    case: options.Case,
+    reason: options.Reason,
+    watchlist: Annotated[
+        str | None, typer.Option("--watchlist", help="Search only this watchlist.")
+    ] = None,
+    max_candidates: Annotated[
+        int | None,
+        typer.Option("--max-candidates", min=1, help="List fewer than the policy allows."),
+    ] = None,
+    face: options.FaceNumber = None,
+    largest: options.Largest = False,
+    engine: Annotated[
+        str, typer.Option("--engine", help="auto, exact or annoy.", metavar="ENGINE")
+    ] = "auto",
+) -> None:
+    """Ask who a photographed person may be. Answers with candidates, or with none."""
+    from fr_cli.operations.identify import Question
+    from fr_cli.operations.identify import identify as search
+
+    session = session_of(context)
+    data = options.read_photo_argument(photo)
+    choice = options.chosen_face(face, largest)
+    with session.bench() as bench:
+        question = Question(
+            data, case, reason, watchlist, max_candidates, choice, options.known_engine(engine)
+        )
+        result = search(question, bench)
+    session.output.show(document(result), *pictures(result))
+
+
+def document(result: Identification) -> dict[str, Any]:
+    """The JSON document `fr/identify/1`."""
+    answer = result.answer
+    rate = answer.fpir
+    return {
+        "schema": "fr/identify/1",
+        "search_id": result.search_id,
+        "outcome": answer.outcome,
+        "why": answer.why,
+        "warnings": list(answer.warnings),
+        "threshold": answer.threshold
+        and {"score": answer.threshold.score, "cosine": answer.threshold.cosine},
+        "fpir": rate
+        and {
+            "value": rate.value,
+            "low": rate.low,
+            "high": rate.high,
+            "expected_false_candidates": rate.expected_false_candidates,
+            "compared": rate.compared,
+        },
+        "model": {"name": result.model, "fingerprint": result.fingerprint},
+        "gallery": {
+            "size": result.compared.references,
+            "subjects": result.compared.subjects,
+            "generation": result.compared.generation,
+            "engine": result.compared.engine,
+        },
+        "quality": quality_document(result.quality),
+        "candidates": [
+            {
+                "rank": one.rank,
+                "subject_id": one.subject_id,
+                "reference_id": one.reference_id,
+                "score": one.score,
+                "cosine": one.cosine,
+                "extrapolated": one.extrapolated,
+            }
+            for one in answer.candidates
+        ],
+        "audit": {"size": result.head.size, "root": result.head.root},
+        "timing_ms": result.timing_ms,
+    }
+
+
+def quality_document(quality: Quality) -> dict[str, Any]:
+    """The quality measures of a photo, by name."""
+    return {
+        "measures": {
+            measure.name: {
+                "native": measure.native,
+                "unit": measure.unit,
+                "component": measure.component,
+            }
+            for measure in quality.measures
+        },
+        "advice": list(quality.advice),
+    }
+
+
+def pictures(result: Identification) -> list[RenderableType]:
+    """What an officer reads."""
+    from fr_cli.decision.answer import one_in
+
+    answer = result.answer
+    heads = {
+        "candidates": ("Candidates to look at. You decide, not the machine.", "bold yellow"),
+        "no_candidate": ("No candidate.", "bold"),
+        "inconclusive": ("Inconclusive: nobody is named.", "bold"),
+    }
+    lines: list[RenderableType] = [Text(*heads[answer.outcome]), plain(answer.why)]
+    if answer.candidates:
+        lines.append(_table(result))
+    if answer.fpir and answer.threshold:
+        lines.append(
+            plain(
+                f"Of people who are not in this gallery ({answer.fpir.compared:,} references), "
+                f"about {one_in(answer.fpir.value)} would still get a candidate at this "
+                f"threshold ({answer.threshold.score:.2f})."
+            )
+        )
+    lines += [plain(f"Photo: {text}", "yellow") for text in result.quality.advice]
+    lines += [plain(f"Note: {text}", "yellow") for text in answer.warnings]
+    lines.append(
+        plain(f"Search {result.search_id}, entry {result.head.size} of the audit log.", "dim")
+    )
+    return lines
+
+
+def _table(result: Identification) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for name in ("Rank", "Subject", "Reference"):
+        table.add_column(name, overflow="fold")
+    table.add_column("Score", justify="right")
+    table.add_column("")
+    floor = result.answer.threshold.score if result.answer.threshold else 0.0
+    for one in result.answer.candidates:
+        remark = "beyond the data" if one.extrapolated else ""
+        score = f"{one.score:.2f} ({one.score - floor:+.2f})"
+        table.add_row(
+            str(one.rank),
+            plain(one.subject_id),
+            plain(one.reference_id),
+            score,
+            plain(remark, "dim"),
+        )
+    return table

@@ -1,0 +1,103 @@
+"""The app: its commands, its global options, and how an error becomes an exit code."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from fr_cli import __version__
+from fr_cli.cli import (
+    audit,
+    demo,
+    enroll,
+    evaluate,
+    gallery,
+    identify,
+    init,
+    models,
+    policy,
+    purge,
+    verify,
+)
+from fr_cli.cli.options import hoisted
+from fr_cli.cli.output import Output
+from fr_cli.cli.wiring import new_session
+from fr_cli.errors import INTERRUPTED, FrError
+
+
+class FrGroup(TyperGroup):
+    """Takes global options anywhere on the line, and turns every error into its exit code."""
+
+    def main(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, *, standalone_mode: bool = True, **named: Any
+    ) -> Any:
+        """Run a command line; ends the process with its exit code unless told otherwise."""
+        arguments = hoisted(list(sys.argv[1:] if args is None else args))
+        output = Output(as_json="--json" in arguments, debug="--debug" in arguments)
+        try:
+            code = super().main(arguments, standalone_mode=False, **named)
+        except FrError as trouble:
+            code = output.fail(trouble)
+        except typer.TyperException as trouble:
+            usage = getattr(trouble, "ctx", None)
+            hint = f"See: {usage.command_path} --help" if usage else ""
+            code = output.fail_with("UsageProblem", 2, trouble.format_message(), hint)
+        except typer.Abort:
+            code = output.fail_with("Aborted", INTERRUPTED, "Nothing was done.", "")
+        except Exception as trouble:
+            code = output.crash(trouble)
+        if code == INTERRUPTED:
+            output.note("Interrupted. What was finished before is kept.")
+        if not standalone_mode:
+            return code
+        sys.exit(code or 0)
+
+
+app = typer.Typer(
+    cls=FrGroup,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback(invoke_without_command=True)
+def root(
+    context: typer.Context,
+    home: Annotated[
+        Path | None,
+        typer.Option("--home", help="The home folder.", envvar="FR_HOME", show_default="FR_HOME"),
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON document, errors too.")
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    """Operator-initiated facial identification, with a signed record of every act.
+
+    A candidate is somebody to look at. The officer decides, not the machine.
+    """
+    context.obj = new_session(home, as_json=as_json, debug=debug)
+    if version:
+        typer.echo(f"fr {__version__}")
+    elif context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+app.command("demo")(demo.demo)
+app.command("init")(init.init)
+app.command("enroll")(enroll.enroll)
+app.command("identify")(identify.identify)
+app.command("verify")(verify.verify)
+app.command("evaluate")(evaluate.evaluate)
+app.command("purge")(purge.purge)
+app.add_typer(gallery.app, name="gallery")
+app.add_typer(models.app, name="models")
+app.add_typer(audit.app, name="audit")
+app.add_typer(policy.app, name="policy")

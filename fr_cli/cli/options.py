@@ -1,0 +1,76 @@
+"""Options that several commands share, and global ones that may stand anywhere on the line."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from fr_cli.errors import UsageProblem
+
+GLOBAL_FLAGS = ("--json", "--debug")
+GLOBAL_VALUES = ("--home",)
+ENGINES: tuple[Literal["auto", "exact", "annoy"], ...] = ("auto", "exact", "annoy")
+
+Photo = Annotated[str, typer.Argument(metavar="PHOTO", help="The photo, or - for standard input.")]
+Case = Annotated[str, typer.Option("--case", help="The case or incident this is for.")]
+Reason = Annotated[
+    str, typer.Option("--reason", help="Why: one of the policy's reasons (fr policy show).")
+]
+FaceNumber = Annotated[
+    int | None,
+    typer.Option("--face", min=1, help="Which face of the photo, counted from the left."),
+]
+Largest = Annotated[bool, typer.Option("--largest", help="Take the largest face of the photo.")]
+Workers = Annotated[
+    int | None, typer.Option("--workers", min=1, help="Processes to use; all cores by default.")
+]
+
+
+def hoisted(arguments: list[str]) -> list[str]:
+    """Move global options to the front, wherever they stand before a bare `--`."""
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    front, rest = [], []
+    words = iter(arguments[:end])
+    for word in words:
+        if word in GLOBAL_FLAGS or word.startswith(tuple(f"{name}=" for name in GLOBAL_VALUES)):
+            front.append(word)
+        elif word in GLOBAL_VALUES:
+            front += [word, *([value] if (value := next(words, None)) is not None else [])]
+        else:
+            rest.append(word)
+    return front + rest + arguments[end:]
+
+
+def read_photo_argument(photo: str) -> bytes:
+    """The photo's bytes; PhotoUnreadable (20) if there is no such file."""
+    from fr_cli.errors import PhotoUnreadable
+    from fr_cli.face.photo import MAX_BYTES
+
+    if photo == "-":
+        return sys.stdin.buffer.read(MAX_BYTES + 1)
+    try:
+        with Path(photo).open("rb") as file:
+            return file.read(MAX_BYTES + 1)
+    except (OSError, ValueError) as trouble:
+        why = trouble.strerror if isinstance(trouble, OSError) else str(trouble)
+        raise PhotoUnreadable(
+            f"The photo {photo} cannot be read: {why}.", hint="Check the path of the photo."
+        ) from trouble
+
+
+def chosen_face(number: int | None, largest: bool) -> Literal["single", "largest"] | int:
+    """Which face is meant; UsageProblem if both options are given."""
+    if number is not None and largest:
+        raise UsageProblem("--face and --largest exclude each other.", hint="Give one of them.")
+    return number or ("largest" if largest else "single")
+
+
+def known_engine(name: str) -> Literal["auto", "exact", "annoy"]:
+    """The search engine of that name; UsageProblem if there is none."""
+    for engine in ENGINES:
+        if engine == name:
+            return engine
+    raise UsageProblem(f"There is no engine {name!r}.", hint=f"Give one of: {', '.join(ENGINES)}.")

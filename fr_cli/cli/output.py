@@ -1,0 +1,120 @@
+"""One printer for every command: a document for scripts, a picture in words for people."""
+
+from __future__ import annotations
+
+import json
+import sys
+import unicodedata
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar
+
+from rich.console import Console, RenderableType
+from rich.text import Text
+
+from fr_cli.errors import FrError
+
+T = TypeVar("T")
+ISSUES = "This is a bug in fr. Run the command again with --debug and report what it prints."
+
+
+def plain(text: object, style: str = "") -> Text:
+    """Foreign text made harmless: no markup, and no characters that steer a terminal."""
+    shown = "".join(
+        "�" if unicodedata.category(letter) in ("Cc", "Cf", "Cs") else letter
+        for letter in str(text)
+    )
+    return Text(shown, style=style)
+
+
+class Output:
+    """Results to standard output, everything else to standard error."""
+
+    def __init__(self, *, as_json: bool, debug: bool = False) -> None:
+        self.as_json = as_json
+        self.debug = debug
+        # Piped text is not folded: who reads it there searches it by line.
+        width = None if sys.stdout.isatty() else 200
+        self._out = Console(highlight=False, markup=False, emoji=False, width=width)
+        self._err = Console(stderr=True, highlight=False, markup=False, emoji=False)
+
+    def show(self, document: Mapping[str, Any], *pictures: RenderableType) -> None:
+        """Print the document under --json, the pictures otherwise."""
+        if self.as_json:
+            text = json.dumps(document, ensure_ascii=False, allow_nan=False)
+            sys.stdout.write(text + "\n")
+            return
+        self.tell(*pictures)
+
+    def tell(self, *pictures: RenderableType) -> None:
+        """Print a part of the result for people; a script gets the whole at the end."""
+        if not self.as_json:
+            for picture in pictures:
+                self._out.print(picture)
+
+    def note(self, *pictures: RenderableType) -> None:
+        """Tell a person something that is not the result; a script is not told."""
+        if not self.as_json:
+            for picture in pictures:
+                self._err.print(picture)
+
+    def fail(self, error: FrError) -> int:
+        """Show an expected error; returns its exit code."""
+        return self.fail_with(type(error).__name__, error.code, error.message, error.hint)
+
+    def fail_with(self, name: str, code: int, message: str, hint: str) -> int:
+        """Show an error by its parts; returns the exit code."""
+        if self.as_json:
+            parts = {"error": name, "code": code, "message": message, "hint": hint}
+            sys.stderr.write(json.dumps(parts, ensure_ascii=False) + "\n")
+        else:
+            self._err.print(plain(message, "bold red"), soft_wrap=True)
+            if hint:
+                self._err.print(plain(hint), soft_wrap=True)
+        return code
+
+    def crash(self, trouble: BaseException) -> int:
+        """Show a bug: its traceback only under --debug, because it may hold personal data."""
+        if self.debug:
+            import traceback
+
+            traceback.print_exception(trouble)
+        return self.fail_with(
+            "Bug", 1, f"Something went wrong in fr itself ({type(trouble).__name__}).", ISSUES
+        )
+
+
+class TerminalListener:
+    """Progress on standard error, with rate and time left; silent unless that is a terminal."""
+
+    def __init__(self, output: Output) -> None:
+        self._output = output
+        self._shown = sys.stderr.isatty() and not output.as_json
+
+    def track(self, items: Iterable[T], label: str, total: int | None = None) -> Iterable[T]:
+        """Pass the items through under a progress bar."""
+        if not self._shown:
+            yield from items
+            return
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            TaskProgressColumn,
+            TextColumn,
+            TimeRemainingColumn,
+        )
+
+        columns = (
+            TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(show_speed=True),
+            MofNCompleteColumn(), TextColumn("{task.fields[rate]}"), TimeRemainingColumn(),
+        )  # fmt: skip
+        with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+            task = bar.add_task(label, total=total, rate="")
+            for item in items:
+                yield item
+                speed = bar.tasks[0].speed
+                bar.update(task, advance=1, rate=f"{speed:.0f}/s" if speed else "")
+
+    def say(self, text: str) -> None:
+        """Print one sentence to standard error."""
+        self._output.note(plain(text))

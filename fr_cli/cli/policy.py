@@ -1,0 +1,45 @@
+"""`fr policy`: the rules of this home."""
+
+from __future__ import annotations
+
+import typer
+from rich.table import Table
+
+from fr_cli.cli.output import plain
+from fr_cli.cli.wiring import session_of
+
+app = typer.Typer(help="Show and check the policy.", no_args_is_help=True)
+
+
+@app.command("show")
+def show(context: typer.Context) -> None:
+    """Show the reasons, floors and targets in force."""
+    session = session_of(context)
+    with session.bench() as bench:
+        policy, digest = bench.policy, bench.policy_digest
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for name in ("Reason", "For", "Legal basis"):
+        table.add_column(name, overflow="fold")
+    for name, reason in policy.reasons.items():
+        table.add_row(plain(name), plain(reason.description), plain(reason.legal_basis))
+    session.output.show(
+        {"schema": "fr/policy-show/1", **policy.model_dump(), "sha256": digest},
+        table,
+        plain(f"Least score of a candidate: {policy.identify.floor_score:.2f}"),
+        plain(f"FPIR target: 1 in {1 / policy.identify.fpir_target:,.0f}"),
+        plain(f"Longest candidate list: {policy.identify.max_candidates}"),
+        plain(f"Without an evaluation in force: {policy.evaluation}"),
+        plain(f"SHA-256 {digest}", "dim"),
+    )
+
+
+@app.command("check")
+def check(context: typer.Context) -> None:
+    """Say whether policy.yaml is valid."""
+    session = session_of(context)
+    with session.bench() as bench:
+        digest = bench.policy_digest
+    session.output.show(
+        {"schema": "fr/policy-check/1", "valid": True, "sha256": digest},
+        plain("The policy is valid."),
+    )

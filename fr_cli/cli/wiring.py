@@ -1,0 +1,47 @@
+"""What a command works with: the home, the printer, and the tools built from them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from fr_cli.cli.output import Output, TerminalListener
+from fr_cli.records import Listener
+from fr_cli.site import default_home
+
+if TYPE_CHECKING:
+    from fr_cli.operations.bench import Bench
+
+
+@dataclass(frozen=True)
+class Session:
+    """One run of `fr`."""
+
+    home: Path
+    output: Output
+
+    @property
+    def listener(self) -> Listener:
+        """Hears the progress of operations, and draws it."""
+        return TerminalListener(self.output)
+
+    def bench(self) -> Bench:
+        """The tools of the home; ConfigurationError (3) if there is no home."""
+        from fr_cli.operations.bench import Bench
+
+        return Bench(self.home)
+
+
+def session_of(context: typer.Context) -> Session:
+    """The session that the app's callback made."""
+    session = context.find_object(Session)
+    assert session is not None
+    return session
+
+
+def new_session(home: Path | None, *, as_json: bool, debug: bool) -> Session:
+    """A session for the global options."""
+    return Session(home or default_home(), Output(as_json=as_json, debug=debug))

@@ -1,0 +1,1 @@
+"""Score → answer: calibration, threshold and candidate list. Pure mathematics."""

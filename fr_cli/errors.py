@@ -1,0 +1,135 @@
+"""Everything that can go wrong, with its exit code and what to do about it.
+
+One class a kind of trouble. A script tells them apart by the exit code, a person by the
+sentence, so every error says what happened (the message) and what to do next (the hint).
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class FrError(Exception):
+    """An expected failure: shown as two sentences, never as a traceback."""
+
+    code: ClassVar[int] = 1
+    default_hint: ClassVar[str] = ""
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = self.default_hint if hint is None else hint
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Workers send errors to their parent by pickle, which otherwise drops the hint.
+        return (_restore, (type(self), self.message, self.hint))
+
+
+def _restore(kind: type[FrError], message: str, hint: str) -> FrError:
+    return kind(message, hint=hint)
+
+
+class UsageProblem(FrError):
+    """The command line or an input table cannot be understood."""
+
+    code = 2
+
+
+class SubjectUnknown(UsageProblem):
+    """Nobody is enrolled under the id that was given."""
+
+    default_hint = "Check the id; ids are compared letter by letter."
+
+
+class ConfigurationError(FrError):
+    """The home folder, its settings or its policy are missing or invalid."""
+
+    code = 3
+
+
+class NotAllowed(FrError):
+    """The policy does not allow this act."""
+
+    code = 4
+
+
+class GalleryMissing(FrError):
+    """There is no gallery, or nobody is enrolled in it."""
+
+    code = 10
+    default_hint = "Enrol references first: fr enroll SOURCE"
+
+
+class GalleryLocked(FrError):
+    """Another process is changing the gallery."""
+
+    code = 11
+
+
+class GalleryDamaged(FrError):
+    """The gallery's files are not what they were when they were written."""
+
+    code = 12
+    default_hint = "See what is wrong with: fr gallery check"
+
+
+class OtherModel(FrError):
+    """The gallery was enrolled with a different model: scores cannot be compared."""
+
+    code = 13
+
+
+class PhotoUnreadable(FrError):
+    """The photograph cannot be decoded, or is larger than the limits."""
+
+    code = 20
+
+
+class NoFace(FrError):
+    """No face was found in the photograph."""
+
+    code = 21
+    default_hint = "Photograph the face from the front, closer and in even light."
+
+
+class SeveralFaces(FrError):
+    """The photograph shows more than one face, and none was chosen."""
+
+    code = 22
+
+
+class QualityTooLow(FrError):
+    """The face is below the policy's quality floor, so it was not searched."""
+
+    code = 23
+
+
+class AuditUnwritable(FrError):
+    """The audit log cannot be appended to, so nothing was done and nothing is shown."""
+
+    code = 30
+
+
+class AuditBroken(FrError):
+    """The audit log does not verify."""
+
+    code = 31
+    default_hint = "Keep the file as it is, and compare it with a head kept elsewhere."
+
+
+class TargetMissed(FrError):
+    """An evaluation did not reach a target that was asked of it."""
+
+    code = 40
+
+
+class WeightsWrong(FrError):
+    """The weights of a model are missing, or are not the bytes of the catalogue."""
+
+    code = 50
+    default_hint = "Fetch them with: fr models pull"
+
+
+#: Exit codes that are not errors of this tree.
+DONE_WITH_SKIPS = 100
+INTERRUPTED = 130

@@ -1,0 +1,1 @@
+"""Photo → template: decode, detect, align, measure quality, embed."""

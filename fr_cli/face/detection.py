@@ -1,0 +1,112 @@
+"""Photo → faces: YuNet's boxes and five landmarks, in full-resolution coordinates.
+
+YuNet (OpenCV Zoo, 2023mar) is run on the photo shrunk to at most 640 px, where it is both
+quick and at its best; when it finds nothing there, a second pass at up to 2,560 px looks for
+faces that are small in a large photo.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+FIRST_PASS = 640
+SECOND_PASS = 2560
+CONFIDENCE = 0.8
+#: A second face counts as one that could be meant if its box is at least this share of the
+#: largest one's side; smaller ones are people in the background.
+BYSTANDER = 0.5
+
+
+@dataclass(frozen=True, eq=False)
+class Face:
+    """A detected face: box (x, y, width, height) and landmarks, in pixels of the full photo.
+
+    `landmarks` has shape (5, 2), float64: the eye, the other eye, nose tip and the two corners
+    of the mouth, each pair in the order in which it appears from left to right in an upright
+    picture.
+    """
+
+    box: tuple[float, float, float, float]
+    landmarks: NDArray[np.float64]
+    confidence: float
+
+    @property
+    def size(self) -> float:
+        """Side of a square of the same area as the box, in pixels."""
+        return float((self.box[2] * self.box[3]) ** 0.5)
+
+    @property
+    def centre(self) -> tuple[float, float]:
+        """The middle of the box, (x, y)."""
+        return self.box[0] + self.box[2] / 2, self.box[1] + self.box[3] / 2
+
+    @property
+    def inter_eye_distance(self) -> float:
+        """Distance between the eye centres as it would be seen from the front, in pixels.
+
+        Turning the head shortens the distance between the eyes, nodding the one from eyes to
+        mouth; in a frontal face the first is 0.866 of the second (alignment.REFERENCE), so the
+        longer of the two is taken.
+        """
+        import numpy as np
+
+        eye_a, eye_b, _, mouth_a, mouth_b = self.landmarks
+        across = np.hypot(*(eye_b - eye_a))
+        down = np.hypot(*((mouth_a + mouth_b) / 2 - (eye_a + eye_b) / 2))
+        return float(max(across, 0.866 * down))
+
+
+class Detector:
+    """YuNet, from verified bytes; one instance a thread."""
+
+    def __init__(self, weights: bytes) -> None:
+        import cv2
+        import numpy as np
+
+        # One thread: workers are processes, and a result must not depend on their number.
+        cv2.setNumThreads(1)
+        self._net: Any = cv2.FaceDetectorYN.create(
+            "onnx",
+            np.frombuffer(weights, np.uint8),
+            np.empty(0, np.uint8),
+            (FIRST_PASS, FIRST_PASS),
+            CONFIDENCE,
+        )
+
+    def detect(self, pixels: NDArray[np.uint8]) -> list[Face]:
+        """Find faces in a BGR photo of shape (height, width, 3); the largest first."""
+        longest = max(pixels.shape[:2])
+        faces = self._run(pixels, min(longest, FIRST_PASS))
+        if not faces and longest > FIRST_PASS:
+            faces = self._run(pixels, min(longest, SECOND_PASS))
+        return sorted(faces, key=lambda face: -face.size)
+
+    def _run(self, pixels: NDArray[np.uint8], longest: int) -> list[Face]:
+        import cv2
+        import numpy as np
+
+        height, width = pixels.shape[:2]
+        scale = longest / max(height, width)
+        shape = (max(1, round(width * scale)), max(1, round(height * scale)))
+        small = pixels if scale == 1 else cv2.resize(pixels, shape, interpolation=cv2.INTER_AREA)
+        self._net.setInputSize(shape)
+        _, rows = self._net.detect(small)
+        if rows is None:
+            return []
+        to_full = np.array([width / shape[0], height / shape[1]])
+        faces = []
+        for row in np.asarray(rows, np.float64):
+            (x, y), (w, h) = row[0:2] * to_full, row[2:4] * to_full
+            landmarks = row[4:14].reshape(5, 2) * to_full
+            faces.append(Face((float(x), float(y), float(w), float(h)), landmarks, float(row[14])))
+        return faces
+
+
+def prominent(faces: list[Face]) -> list[Face]:
+    """The faces that could be meant: the largest, and every other at least half its size."""
+    return [face for face in faces if face.size >= BYSTANDER * faces[0].size]

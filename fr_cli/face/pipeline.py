@@ -1,0 +1,149 @@
+"""Photo → template, the whole way.
+
+pipeline = FacePipeline.load()
+template = pipeline.template(Path("photo.jpg").read_bytes())
+cosine = float(template.vector @ other.vector)
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Literal
+
+from fr_cli.errors import NoFace, QualityTooLow, SeveralFaces
+from fr_cli.face import quality, weights
+from fr_cli.face.alignment import align
+from fr_cli.face.detection import Detector, Face, prominent
+from fr_cli.face.embedding import Embedder
+from fr_cli.face.photo import Decoder, Photo
+from fr_cli.records import Template
+from fr_cli.site import default_home, model_folders
+
+#: Which face of a photo is meant: the only one, the largest, the one nearest to the middle (of
+#: those not much smaller than the largest), or the n-th from the left (1 …).
+Choice = Literal["single", "largest", "central"] | int
+
+DETECTOR = "YuNet"
+EMBEDDER = "SFace"
+#: The default floor: below it a photo is refused, never answered with a quiet low score.
+FLOORS: Mapping[str, float] = {"InterEyeDistance": 24.0}
+
+
+class FacePipeline:
+    """Decoder, detector, alignment, quality and embedder of one model; use as a context manager.
+
+    One instance serves one thread. Templates are the same bit for bit whichever process makes
+    them, and whatever was embedded before.
+    """
+
+    def __init__(
+        self, detector: Detector, embedder: Embedder, fingerprint: str, floors: Mapping[str, float]
+    ) -> None:
+        self.fingerprint = fingerprint
+        self._detector = detector
+        self._embedder = embedder
+        self._decoder = Decoder()
+        self._floors = floors
+
+    @classmethod
+    def load(
+        cls,
+        folders: Sequence[Path] | None = None,
+        *,
+        embedder: str = EMBEDDER,
+        floors: Mapping[str, float] = FLOORS,
+    ) -> FacePipeline:
+        """Load detector and embedder from the first folder that has them.
+
+        Raises WeightsWrong when weights are missing or are not the catalogue's bytes.
+        """
+        places = model_folders(default_home()) if folders is None else folders
+        finder, model = weights.catalogue()[DETECTOR], weights.catalogue()[embedder]
+        return cls(
+            Detector(weights.load(finder, places)),
+            Embedder(model, weights.load(model, places)),
+            fingerprint(embedder),
+            floors,
+        )
+
+    def template(self, data: bytes, choice: Choice = "single") -> Template:
+        """Make a template of one face in an encoded photo.
+
+        Raises PhotoUnreadable, NoFace, SeveralFaces, or QualityTooLow below a floor.
+        """
+        return self.template_of(self._decoder.decode(data), choice)
+
+    def template_of(self, photo: Photo, choice: Choice = "single") -> Template:
+        """Make a template of one face in a decoded photo."""
+        faces = self._detector.detect(photo.pixels)
+        face = choose(faces, choice, photo.pixels.shape[:2])
+        crop = align(photo.pixels, face.landmarks)
+        others = [other for other in faces if other is not face]
+        measured = quality.assess(face, others, photo.pixels, crop)
+        judged = quality.judge(measured, self._floors)
+        if judged.refusals:
+            raise QualityTooLow(
+                f"The face is below the quality floor: {'; '.join(judged.refusals)}.",
+                hint="Take the photo again. It was not searched.",
+            )
+        return Template(self._embedder.embed(crop), self.fingerprint, judged)
+
+    def close(self) -> None:
+        """End the decoder's child process."""
+        self._decoder.close()
+
+    def __enter__(self) -> FacePipeline:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def choose(faces: list[Face], choice: Choice, shape: tuple[int, ...]) -> Face:
+    """The face that is meant in a photo of this (height, width); NoFace or SeveralFaces if none."""
+    if not faces:
+        raise NoFace("No face was found in the photo.")
+    candidates = prominent(faces)
+    if choice == "largest" or (choice == "single" and len(candidates) == 1):
+        return candidates[0]
+    if choice == "central":
+        middle = (shape[1] / 2, shape[0] / 2)
+        return min(candidates, key=lambda face: math.dist(face.centre, middle))
+    from_left = sorted(faces, key=lambda face: face.box[0])
+    if choice == "single":
+        listed = ", ".join(
+            f"{number} ({face.size:.0f} px)" for number, face in enumerate(from_left, start=1)
+        )
+        raise SeveralFaces(
+            f"The photo shows {len(from_left)} faces; from left to right: {listed}.",
+            hint="Choose one with --face N, or the largest with --largest.",
+        )
+    number = int(choice)
+    if not 1 <= number <= len(from_left):
+        raise NoFace(
+            f"There is no face {number}: the photo shows {len(from_left)}.",
+            hint=f"Choose --face 1 to --face {len(from_left)}.",
+        )
+    return from_left[number - 1]
+
+
+def fingerprint(embedder: str = EMBEDDER) -> str:
+    """What makes templates comparable: weights, alignment, colour order and normalisation.
+
+    SHA-256 (hex) over the catalogue's values; two galleries compare only if it is equal.
+    """
+    finder, model = weights.catalogue()[DETECTOR], weights.catalogue()[embedder]
+    parts = (
+        finder.sha256, model.sha256, model.alignment, model.colour_order, model.normalisation,
+        "pipeline-1",
+    )  # fmt: skip
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()

@@ -1,0 +1,1 @@
+"""Template → candidates: the store, its keys, its generations and its search engines."""

@@ -1,0 +1,124 @@
+"""Is the gallery whole? Every key, template and file, held against the database."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from fr_cli.errors import GalleryDamaged
+from fr_cli.gallery.gallery import Gallery
+from fr_cli.gallery.search import engine_for
+from fr_cli.gallery.vault import unseal
+from fr_cli.records import Listener
+
+
+@dataclass(frozen=True)
+class Stats:
+    """What is enrolled."""
+
+    subjects: int
+    references: int
+    watchlists: dict[str, int]
+    sources: dict[str, int]
+    rejects: int
+    generation: int
+    beside_generation: int
+    engine: str
+    fingerprint: str
+    bytes_on_disk: int
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that is not as it should be, and the command that mends it."""
+
+    what: str
+    mend: str
+
+
+def measure(gallery: Gallery) -> Stats:
+    """Count subjects, references, watchlists and sources."""
+    store = gallery.store
+    with store.snapshot():
+        generation = int(store.meta("generation"))
+        packed = gallery.generations.read(generation, gallery.fingerprint)
+        watchlists = dict(
+            store.db.execute("SELECT watchlist, count(*) FROM refs GROUP BY watchlist").fetchall()
+        )
+        sources: dict[str, int] = {}
+        for (text,) in store.db.execute("SELECT provenance FROM refs"):
+            source = str(json.loads(text)["source"])
+            sources[source] = sources.get(source, 0) + 1
+        beside = store.db.execute(
+            "SELECT count(*) FROM refs WHERE pk > ?", (int(store.meta("high_water")),)
+        ).fetchone()[0]
+        rejects = store.db.execute("SELECT count(*) FROM rejects").fetchone()[0]
+        subjects, references = gallery.count("subjects"), gallery.count("refs")
+    return Stats(
+        subjects=subjects,
+        references=references,
+        watchlists=watchlists,
+        sources=sources,
+        rejects=rejects,
+        generation=generation,
+        beside_generation=beside,
+        engine=engine_for(packed).name,
+        fingerprint=gallery.fingerprint,
+        bytes_on_disk=sum(p.stat().st_size for p in gallery.folder.rglob("*") if p.is_file()),
+    )
+
+
+def inspect(gallery: Gallery, listener: Listener) -> list[Finding]:
+    """Everything that is wrong, with what mends it; empty for a whole gallery."""
+    return [*_database(gallery), *_templates(gallery, listener), *_generation(gallery)]
+
+
+def _database(gallery: Gallery) -> Iterator[Finding]:
+    for (text,) in gallery.store.db.execute("PRAGMA integrity_check").fetchall():
+        if text != "ok":
+            yield Finding(f"The database: {text}", "restore the gallery from its backup")
+    for pk, reference in gallery.store.db.execute("PRAGMA foreign_key_check").fetchall():
+        yield Finding(f"Row {pk} names a missing {reference}", "restore the gallery")
+    unfinished = gallery.store.db.execute(
+        "SELECT count(*) FROM subjects WHERE state = 'purging'"
+    ).fetchone()[0]
+    if unfinished:
+        yield Finding(f"{unfinished} purges were cut short", "fr gallery rebuild")
+
+
+def _templates(gallery: Gallery, listener: Listener) -> Iterator[Finding]:
+    rows = gallery.store.db.execute(
+        "SELECT subject_id, slot, refs.uid, sealed FROM refs "
+        "JOIN subjects ON subjects.pk = refs.subject WHERE state = 'active'"
+    ).fetchall()
+    for subject_id, slot, uid, sealed in listener.track(rows, "Checking", len(rows)):
+        try:
+            unseal(gallery.subject_keys.read(slot), sealed, gallery.bound(uid))
+        except GalleryDamaged as trouble:
+            mend = f"fr purge --subject {subject_id}, then enrol the subject again"
+            yield Finding(f"A template of {subject_id}: {trouble.message}", mend)
+
+
+def _generation(gallery: Gallery) -> Iterator[Finding]:
+    number = int(gallery.store.meta("generation"))
+    try:
+        packed = gallery.generations.read(number, gallery.fingerprint)
+    except GalleryDamaged as trouble:
+        yield Finding(f"Generation {number}: {trouble.message}", "fr gallery rebuild")
+        return
+    high = int(gallery.store.meta("high_water"))
+    listed = {
+        pk for (pk,) in gallery.store.db.execute("SELECT pk FROM refs WHERE pk <= ?", (high,))
+    }
+    removed = {pk for (pk,) in gallery.store.db.execute("SELECT pk FROM removed")}
+    held = {int(pk) for pk in packed.pks}
+    if held - removed != listed:
+        yield Finding(
+            f"Generation {number} holds {len(held - removed)} references, the database "
+            f"{len(listed)}",
+            "fr gallery rebuild",
+        )
+    for other in gallery.generations.numbers():
+        if other != number:
+            yield Finding(f"Files of generation {other} were left behind", "fr gallery rebuild")

@@ -1,0 +1,123 @@
+"""The tools of one home, each built when it is first used.
+
+An operation takes a bench instead of six arguments; a library user and a test make one from a
+folder, the command line from `--home`.
+"""
+
+from __future__ import annotations
+
+import json
+from functools import cached_property
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fr_cli.errors import ConfigurationError
+from fr_cli.keys import SigningKey, SiteKey
+from fr_cli.site import Site, model_folders, open_site
+
+if TYPE_CHECKING:
+    from fr_cli.audit.log import AuditLog
+    from fr_cli.authority.policy import Policy
+    from fr_cli.decision.calibration import Calibration
+    from fr_cli.face.pipeline import FacePipeline
+    from fr_cli.gallery.gallery import Gallery
+
+
+class Bench:
+    """Log, policy, models, calibration and gallery of one home; a context manager."""
+
+    def __init__(self, home: Path) -> None:
+        self.site: Site = open_site(home)
+
+    @cached_property
+    def signer(self) -> SigningKey:
+        """The key that signs the log and the generations."""
+        return SigningKey.load(self.site.keys)
+
+    @cached_property
+    def audit(self) -> AuditLog:
+        """The signed log."""
+        from fr_cli.audit.log import AuditLog
+
+        return AuditLog(self.site.audit, self.signer, self.site.origin)
+
+    @cached_property
+    def _policy(self) -> tuple[Policy, str]:
+        from fr_cli.authority.policy import load_policy
+
+        return load_policy(self.site.policy)
+
+    @property
+    def policy(self) -> Policy:
+        """The policy in force."""
+        return self._policy[0]
+
+    @property
+    def policy_digest(self) -> str:
+        """SHA-256 of the policy's bytes, as it stands in the log."""
+        return self._policy[1]
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """What the templates of this home are comparable with."""
+        from fr_cli.face.pipeline import fingerprint
+
+        return fingerprint(self.site.model)
+
+    @property
+    def model_folders(self) -> tuple[Path, ...]:
+        """Where weights are looked for."""
+        return model_folders(self.site.home)
+
+    @cached_property
+    def pipeline(self) -> FacePipeline:
+        """Photo → template, with the home's model and the policy's quality floors."""
+        from fr_cli.face.pipeline import FacePipeline
+
+        return FacePipeline.load(
+            self.model_folders, embedder=self.site.model, floors=self.policy.quality_floors
+        )
+
+    def gallery(self, *, create: bool = False) -> Gallery:
+        """Open the gallery; close it after use."""
+        from fr_cli.gallery.gallery import Gallery
+
+        return Gallery.open(
+            self.site,
+            SiteKey.load(self.site.keys),
+            self.signer,
+            fingerprint=self.fingerprint,
+            create=create,
+        )
+
+    @cached_property
+    def calibration(self) -> Calibration | None:
+        """The home's own calibration for this model, else the shipped one, else None."""
+        from fr_cli.decision.document import calibration_from_dict
+
+        own = sorted(self.site.calibration.glob("*.json"))
+        shipped = resources.files("fr_cli.decision").joinpath("shipped").iterdir()
+        for source in (*own, *sorted(shipped, key=lambda file: file.name)):
+            try:
+                document = json.loads(source.read_text())
+            except (OSError, ValueError) as trouble:
+                raise ConfigurationError(
+                    f"The calibration {source} cannot be read: {trouble}.",
+                    hint="Remove it, or make it again with: fr evaluate --calibrate",
+                ) from trouble
+            calibration = calibration_from_dict(document)
+            if (calibration.fingerprint, calibration.fusion) == (self.fingerprint, "best"):
+                return calibration
+        return None
+
+    def close(self) -> None:
+        """End child processes."""
+        if "pipeline" in self.__dict__:
+            self.pipeline.close()
+
+    def __enter__(self) -> Bench:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()

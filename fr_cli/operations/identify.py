@@ -1,0 +1,147 @@
+"""Who may this be? One photo against the gallery."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
+from fr_cli.audit.entry import JSON
+from fr_cli.decision.answer import Answer, decide
+from fr_cli.operations.bench import Bench
+from fr_cli.records import Compared, Head, Quality
+
+if TYPE_CHECKING:
+    from fr_cli.decision.calibration import Calibration
+
+NO_EVALUATION = (
+    "No evaluation on this force's own photos is in force: the error rates come from the "
+    "calibration's public data, and are nobody's approval."
+)
+
+
+@dataclass(frozen=True)
+class Question:
+    """What an operator asks: the photo's bytes, and on which grounds."""
+
+    photo: bytes
+    case: str
+    reason: str
+    watchlist: str | None = None
+    max_candidates: int | None = None
+    face: Literal["single", "largest"] | int = "single"
+    engine: Literal["auto", "exact", "annoy"] = "auto"
+
+
+@dataclass(frozen=True)
+class Identification:
+    """The answer, with all that it rests on."""
+
+    search_id: str
+    answer: Answer
+    quality: Quality
+    compared: Compared
+    model: str
+    fingerprint: str
+    calibration: Calibration | None
+    head: Head
+    timing_ms: dict[str, int]
+
+
+def identify(question: Question, bench: Bench) -> Identification:
+    """Search the gallery for the person in a photo.
+
+    The intent is in the log before the photo is looked at, the outcome before this returns. The
+    photo and its template stay in memory. Raises the refusals of the photo (20–23), of the
+    policy (4), of the gallery (10–13) and of the log (30, 31); each is logged as well.
+    """
+    clock = _Clock()
+    with bench.audit.act(
+        "identify",
+        "consultation",
+        why={"case": question.case, "reason": question.reason},
+        policy=bench.policy_digest,
+        watchlist=question.watchlist or "",
+    ) as act:
+        basis = bench.policy.legal_basis(question.reason)
+        clock.lap("start")
+        probe = bench.pipeline.template(question.photo, question.face)
+        clock.lap("template")
+        bounds = bench.policy.identify
+        longest = min(question.max_candidates or bounds.max_candidates, bounds.max_candidates)
+        with bench.gallery() as gallery:
+            hits, compared = gallery.search(
+                probe.vector,
+                count=max(50, 2 * longest),
+                watchlist=question.watchlist,
+                engine=question.engine,
+            )
+        clock.lap("search")
+        answer = decide(
+            hits,
+            compared,
+            bench.calibration,
+            floor_score=bounds.floor_score,
+            fpir_target=bounds.fpir_target,
+            max_candidates=longest,
+        )
+        answer = _under_evaluation(answer, bench.policy.evaluation)
+        act.decide(basis=basis, **_for_the_log(answer, compared, bench))
+    assert act.head is not None
+    return Identification(
+        search_id=act.id,
+        answer=answer,
+        quality=probe.quality,
+        compared=compared,
+        model=bench.site.model,
+        fingerprint=bench.fingerprint,
+        calibration=bench.calibration,
+        head=act.head,
+        timing_ms=clock.laps | {"total": clock.total()},
+    )
+
+
+def _under_evaluation(answer: Answer, rule: Literal["warn", "refuse"]) -> Answer:
+    if rule == "refuse":
+        why = "The policy asks for an evaluation in force, and there is none for this model."
+        return replace(answer, outcome="inconclusive", why=why, candidates=())
+    return replace(answer, warnings=(*answer.warnings, NO_EVALUATION))
+
+
+def _for_the_log(answer: Answer, compared: Compared, bench: Bench) -> dict[str, JSON]:
+    """The decision as the log keeps it: random ids, numbers as strings, nothing of the probe."""
+    return {
+        "outcome": answer.outcome,
+        "model": bench.fingerprint,
+        "calibration": bench.calibration.data.sha256 if bench.calibration else "",
+        "gallery": {
+            "generation": compared.generation,
+            "references": compared.references,
+            "subjects": compared.subjects,
+            "engine": compared.engine,
+        },
+        "threshold": f"{answer.threshold.score:.4f}" if answer.threshold else "",
+        "fpir": f"{answer.fpir.value:.3e}" if answer.fpir else "",
+        "candidates": [
+            {
+                "rank": candidate.rank,
+                "subject": candidate.subject_uid,
+                "reference": candidate.reference_uid,
+                "score": f"{candidate.score:.4f}",
+            }
+            for candidate in answer.candidates
+        ],
+    }
+
+
+class _Clock:
+    def __init__(self) -> None:
+        self._began = self._last = time.perf_counter()
+        self.laps: dict[str, int] = {}
+
+    def lap(self, name: str) -> None:
+        now = time.perf_counter()
+        self.laps[name], self._last = round(1000 * (now - self._last)), now
+
+    def total(self) -> int:
+        return round(1000 * (time.perf_counter() - self._began))

@@ -1,0 +1,25 @@
+"""Make a home that one person can use at once: folders, keys, policy, log."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fr_cli.audit.log import AuditLog
+from fr_cli.authority.policy import default_policy
+from fr_cli.face.pipeline import EMBEDDER
+from fr_cli.keys import SigningKey, SiteKey
+from fr_cli.site import Site, create_site, write_site
+
+
+def init(home: Path) -> Site:
+    """Make a home at the folder; its log begins with the genesis entry.
+
+    Raises ConfigurationError if there is one already, or if keys of an earlier one lie there.
+    """
+    site = create_site(home, model=EMBEDDER)
+    SiteKey.create(site.keys)
+    signer = SigningKey.create(site.keys)
+    site.policy.write_bytes(default_policy())
+    AuditLog.create(site.audit, signer, site.origin)
+    write_site(site)
+    return site

@@ -1,0 +1,143 @@
+"""What a feed lists: a CSV or JSONL manifest, or a folder with one folder a subject."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fr_cli.errors import UsageProblem
+from fr_cli.face.photo import MAX_BYTES
+from fr_cli.records import Enrolment
+
+REQUIRED = ("subject_id", "image")
+NAMED = (
+    "subject_id", "image", "reference_id", "watchlist", "source", "captured_at",
+    "lawful_basis", "retention", "review_date",
+)  # fmt: skip
+PHOTO_SUFFIXES = {
+    ".jpg", ".jpeg", ".png", ".webp", ".heic", ".heif", ".tif", ".tiff", ".bmp",
+}  # fmt: skip
+_MAX_LINE = 1 << 20
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of a manifest that can be read: where the image lies, and what is said of it."""
+
+    line: int
+    path: Path
+    enrolment: Enrolment
+
+
+@dataclass(frozen=True)
+class BadRow:
+    """One line of a manifest that cannot be used, and why."""
+
+    line: int
+    text: str
+    reason: str
+
+
+def read_manifest(source: Path) -> Iterator[Row | BadRow]:
+    """Read a manifest lazily; relative image paths start at its folder.
+
+    Raises UsageProblem when the source as a whole cannot be used; a line that cannot be used
+    comes as a BadRow, so that a nightly run goes on.
+    """
+    if source.is_dir():
+        return _folder(source)
+    if not source.exists():
+        raise UsageProblem(
+            f"There is no manifest or folder {source}.", hint="Check the path of SOURCE."
+        )
+    if source.suffix.lower() in {".jsonl", ".ndjson"}:
+        return _jsonl(source)
+    return _csv(source)
+
+
+def _folder(source: Path) -> Iterator[Row | BadRow]:
+    subjects = sorted(path for path in source.iterdir() if path.is_dir())
+    if not subjects:
+        raise UsageProblem(
+            f"{source} has no folders: one folder a subject is expected.",
+            hint="Lay the photos out as SUBJECT/photo.jpg, or give a manifest.",
+        )
+    line = 0
+    for subject in subjects:
+        for path in sorted(subject.iterdir()):
+            if path.suffix.lower() in PHOTO_SUFFIXES:
+                line += 1
+                image = f"{subject.name}/{path.name}"
+                yield Row(line, path, Enrolment(subject.name, path.name, image))
+
+
+def _csv(source: Path) -> Iterator[Row | BadRow]:
+    # Undecodable bytes come through as marks and are refused by line, not by file.
+    with source.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+        reader = csv.DictReader(file, restkey="…", restval=None)
+        try:
+            columns = reader.fieldnames or []
+        except csv.Error as trouble:
+            raise UsageProblem(f"{source} is not a CSV table: {trouble}.") from trouble
+        missing = [name for name in REQUIRED if name not in columns]
+        if missing:
+            raise UsageProblem(
+                f"The manifest {source} lacks the column {' and '.join(missing)}.",
+                hint="Its first line names the columns; subject_id and image are required.",
+            )
+        while True:
+            try:
+                values: Mapping[str, Any] = next(reader)
+            except StopIteration:
+                return
+            except csv.Error as trouble:
+                yield BadRow(reader.line_num, "", f"not a line of a table: {trouble}")
+                continue
+            yield _row(source.parent, reader.line_num, values)
+
+
+def _jsonl(source: Path) -> Iterator[Row | BadRow]:
+    with source.open("rb") as file:
+        for line, text in enumerate(file, start=1):
+            if not text.strip():
+                continue
+            shown = text[:200].decode(errors="replace").strip()
+            try:
+                values = json.loads(text) if len(text) <= _MAX_LINE else None
+            except ValueError as trouble:
+                yield BadRow(line, shown, f"not JSON: {trouble}")
+                continue
+            if not isinstance(values, dict):
+                yield BadRow(line, shown, "not a JSON object")
+                continue
+            yield _row(source.parent, line, values)
+
+
+def _row(folder: Path, line: int, values: Mapping[str, Any]) -> Row | BadRow:
+    shown = ",".join(str(value) for value in values.values())[:200]
+    if "…" in values:
+        return BadRow(line, shown, "more fields than columns")
+    text = {
+        str(name): str(value).strip()
+        for name, value in values.items()
+        if value is not None and str(value).strip()
+    }
+    if any("\ufffd" in value or "\0" in value for value in text.values()):
+        return BadRow(line, shown, "not UTF-8 text")
+    absent = [name for name in REQUIRED if name not in text]
+    if absent:
+        return BadRow(line, shown, f"no {' and no '.join(absent)}")
+    named = {name: text[name] for name in NAMED if name in text}
+    named.setdefault("reference_id", text["image"])
+    extra = {name: value for name, value in text.items() if name not in NAMED}
+    return Row(line, folder / text["image"], Enrolment(**named, extra=extra))
+
+
+def read_photo(path: Path) -> bytes:
+    """The bytes of an image, at most one more than the decoder takes: it refuses the excess."""
+    with path.open("rb") as file:
+        return file.read(MAX_BYTES + 1)

@@ -1,0 +1,36 @@
+"""Looking after the gallery: what is in it, whether it is whole, and building it anew."""
+
+from __future__ import annotations
+
+from fr_cli.gallery.inspection import Finding, Stats, inspect, measure
+from fr_cli.operations.bench import Bench
+from fr_cli.records import Listener
+
+
+def stats(bench: Bench) -> Stats:
+    """Count what is enrolled."""
+    with bench.audit.act("gallery stats", "administration") as act, bench.gallery() as gallery:
+        result = measure(gallery)
+        act.decide(references=result.references, generation=result.generation)
+    return result
+
+
+def check(bench: Bench, listener: Listener) -> list[Finding]:
+    """Open every key, template and file, and compare them with the database."""
+    with bench.audit.act("gallery check", "administration") as act, bench.gallery() as gallery:
+        findings = inspect(gallery, listener)
+        act.decide(findings=len(findings))
+        act.exit_code = 12 if findings else 0
+    return findings
+
+
+def rebuild(bench: Bench) -> int:
+    """Build the generation anew from the sealed templates; returns its number."""
+    with (
+        bench.audit.act("gallery rebuild", "administration") as act,
+        bench.gallery() as gallery,
+        gallery.writing(),
+    ):
+        generation = gallery.rebuild(from_store=True)
+        act.decide(generation=generation)
+    return generation

@@ -1,0 +1,86 @@
+"""Is this the person enrolled as …? One photo against one subject."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from fr_cli.decision.calibration import score_of
+from fr_cli.errors import ConfigurationError
+from fr_cli.face.pipeline import Choice
+from fr_cli.operations.bench import Bench
+from fr_cli.records import Head, Quality
+
+
+@dataclass(frozen=True)
+class Verification:
+    """The best comparison score against the subject's references, and what it is held against."""
+
+    subject_id: str
+    reference_id: str
+    references: int
+    outcome: Literal["at_or_above_threshold", "below_threshold"]
+    cosine: float
+    score: float
+    threshold_score: float
+    threshold_cosine: float
+    fmr_target: float
+    quality: Quality
+    head: Head
+
+
+def verify(
+    photo: bytes, subject_id: str, bench: Bench, *, case: str, reason: str, face: Choice = "single"
+) -> Verification:
+    """Compare a photo with the references of one subject.
+
+    The threshold is where the policy's share of other people would pass as this subject,
+    divided among the subject's references. Raises as `identify` does, and SubjectUnknown.
+    """
+    with bench.audit.act(
+        "verify",
+        "consultation",
+        why={"case": case, "reason": reason},
+        policy=bench.policy_digest,
+    ) as act:
+        basis = bench.policy.legal_basis(reason) if reason else ""
+        calibration = bench.calibration
+        if calibration is None:
+            raise ConfigurationError(
+                "There is no calibration for this model, so no threshold can be set.",
+                hint="Make one with: fr evaluate MANIFEST --calibrate",
+            )
+        probe = bench.pipeline.template(photo, face)
+        with bench.gallery() as gallery:
+            references = gallery.templates_of(subject_id)
+        cosine, name, uid = max(
+            (float(vector @ probe.vector), name, uid) for name, uid, vector in references
+        )
+        target = bench.policy.verify.fmr_target
+        threshold = score_of(target / len(references))
+        score = calibration.score(cosine)
+        outcome: Literal["at_or_above_threshold", "below_threshold"] = (
+            "at_or_above_threshold" if score >= threshold else "below_threshold"
+        )
+        act.decide(
+            basis=basis,
+            outcome=outcome,
+            reference=uid,
+            score=f"{score:.4f}",
+            threshold=f"{threshold:.4f}",
+            model=bench.fingerprint,
+        )
+    assert act.head is not None
+    return Verification(
+        subject_id=subject_id,
+        reference_id=name,
+        references=len(references),
+        outcome=outcome,
+        cosine=cosine,
+        score=score,
+        threshold_score=threshold,
+        threshold_cosine=calibration.cosine(threshold),
+        fmr_target=target,
+        quality=probe.quality,
+        head=act.head,
+    )

@@ -1,0 +1,55 @@
+"""A home's audit folder with a log in it, and how the tests read it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fr_cli.audit.log import AuditLog
+from fr_cli.audit.verify import Verification, verify_log
+from fr_cli.keys import SigningKey
+
+ORIGIN = "fr.local/test"
+
+
+@dataclass
+class Bench:
+    """A log, its key, and short ways to look at it."""
+
+    home: Path
+    signer: SigningKey
+    log: AuditLog
+
+    @property
+    def folder(self) -> Path:
+        return self.log.path.parent
+
+    def entries(self) -> list[dict[str, Any]]:
+        return [json.loads(line)["e"] for line in self.log.path.read_bytes().splitlines()]
+
+    def phases(self) -> list[str]:
+        return [entry["ph"] for entry in self.entries()]
+
+    def verify(self, *, full: bool = True) -> Verification:
+        return verify_log(self.log.path, self.signer.public, ORIGIN, full=full)
+
+    def leases(self) -> list[Path]:
+        folder = self.folder / "leases"
+        return sorted(folder.iterdir()) if folder.is_dir() else []
+
+    def some_act(self, **decision: str) -> str:
+        with self.log.act("identify", "consultation", why={"case": "CR/26/1"}) as act:
+            act.decide(**decision)
+        return act.id
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    signer = SigningKey.create(tmp_path)
+    folder = tmp_path / "audit"
+    folder.mkdir(mode=0o700)
+    return Bench(tmp_path, signer, AuditLog.create(folder, signer, ORIGIN))

@@ -1,0 +1,120 @@
+"""What verification reports of a log that is right, and how it reads."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+
+from fr_cli.audit import entry
+from fr_cli.audit.verify import verify_log
+from fr_cli.errors import AuditBroken
+from fr_cli.keys import SigningKey, load_public_key
+
+from .conftest import ORIGIN, Bench
+
+T = TypeVar("T")
+
+
+class Ear:
+    """A listener that keeps what it hears."""
+
+    def __init__(self) -> None:
+        self.counted = 0
+        self.heard: list[str] = []
+
+    def track(self, items: Iterable[T], label: str, total: int | None = None) -> Iterable[T]:
+        for item in items:
+            self.counted += 1
+            yield item
+
+    def say(self, text: str) -> None:
+        self.heard.append(text)
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_what_is_reported(bench: Bench, full: bool) -> None:
+    bench.some_act(result="no_candidate", text="Zoë")
+    running = bench.log.act("enroll", "collection")
+    found = bench.verify(full=full)
+    assert (found.entries, found.erased, found.abandoned, found.recovered) == (4, 0, 0, 0)
+    assert found.open_intents == (running.id,)
+    assert found.root == bench.log.head().root
+    assert found.full is full
+    assert found.first_time == bench.entries()[0]["t"]
+    assert found.last_time == bench.entries()[-1]["t"]
+
+
+def test_the_origin_is_read_from_the_genesis_entry(bench: Bench) -> None:
+    bench.some_act()
+    assert verify_log(bench.log.path, bench.signer.public, None, full=True).entries == 3
+    with pytest.raises(AuditBroken, match="another origin"):
+        verify_log(bench.log.path, bench.signer.public, "fr.local/other")
+
+
+def test_the_published_key_is_enough(bench: Bench) -> None:
+    public = load_public_key(bench.home / "audit.pub").public_bytes_raw()
+    assert verify_log(bench.log.path, public, ORIGIN, full=True).entries == 1
+
+
+def test_another_key_does_not_verify(bench: Bench, tmp_path: Path) -> None:
+    (tmp_path / "k").mkdir()
+    with pytest.raises(AuditBroken):
+        verify_log(bench.log.path, SigningKey.create(tmp_path / "k").public, ORIGIN)
+
+
+@pytest.mark.parametrize("content", [None, b"", b"\n", b"{}\n", b"\0" * 100])
+def test_a_missing_or_empty_log_does_not_verify(bench: Bench, content: bytes | None) -> None:
+    bench.log.path.unlink() if content is None else bench.log.path.write_bytes(content)
+    for origin in (ORIGIN, None):
+        with pytest.raises(AuditBroken):
+            verify_log(bench.log.path, bench.signer.public, origin)
+
+
+def test_the_listener_counts_lines_and_hears_of_a_clock_that_went_back(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = entry.stamped
+
+    def earlier(seq: int, **fields: entry.JSON) -> dict[str, entry.JSON]:
+        return real(seq, **fields) | {"t": f"2001-01-01T00:00:0{seq}.000000Z"}
+
+    monkeypatch.setattr("fr_cli.audit.writer.stamped", earlier)
+    bench.some_act()
+    ear = Ear()
+    verify_log(bench.log.path, bench.signer.public, ORIGIN, listener=ear)
+    assert ear.counted == 3
+    assert ear.heard == ["The clock went back 1 times, first at line 2."]
+
+
+def test_all_problems_are_named_up_to_twenty(bench: Bench) -> None:
+    for _ in range(15):
+        bench.some_act()
+    lines = bench.log.path.read_bytes().splitlines(keepends=True)
+    lines[3] = lines[3].replace(b"CR/26/1", b"CR/26/2")
+    lines[7] = b"garbage\n"
+    bench.log.path.write_bytes(b"".join(lines))
+    with pytest.raises(AuditBroken, match=r"line 4 .*line 8 "):
+        bench.verify()
+    bench.log.path.write_bytes(b"garbage\n" * 500)
+    with pytest.raises(AuditBroken) as caught:
+        bench.verify()
+    assert caught.value.message.count("; line ") == 19
+
+
+def test_verifying_writes_nothing_and_needs_no_right_to(bench: Bench) -> None:
+    bench.some_act()
+    before = {path: path.stat().st_mtime_ns for path in bench.folder.iterdir()}
+    os.chmod(bench.log.path, 0o400)
+    bench.verify()
+    assert {path: path.stat().st_mtime_ns for path in bench.folder.iterdir()} == before
+
+
+def test_a_line_without_end_is_not_read_into_memory(bench: Bench) -> None:
+    with bench.log.path.open("ab") as file:
+        file.truncate(200_000_000)  # a sparse file: zeros without a newline
+    with pytest.raises(AuditBroken, match="longer than"):
+        bench.verify()

