@@ -11,8 +11,6 @@ import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-
 from fr_cli.errors import ConfigurationError
 
 SCHEMA = 1
@@ -94,6 +92,8 @@ def create_site(home: Path, *, model: str) -> Site:
 
 def write_site(site: Site) -> None:
     """Write the settings: the last step of making a home, so that half a home is none."""
+    import yaml
+
     text = yaml.safe_dump(
         {"schema": SCHEMA, "origin": site.origin, "model": site.model}, sort_keys=False
     )
@@ -104,6 +104,8 @@ def write_site(site: Site) -> None:
 
 def open_site(home: Path) -> Site:
     """Read the settings of a home; exit 3 when there is none."""
+    import yaml
+
     path = home / "site.yaml"
     try:
         settings = yaml.safe_load(path.read_text())

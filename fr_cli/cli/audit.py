@@ -11,7 +11,7 @@ import typer
 from fr_cli.cli.output import plain
 from fr_cli.cli.wiring import session_of
 
-app = typer.Typer(help="Check the signed log.", no_args_is_help=True)
+app = typer.Typer(help="Check the signed log.", no_args_is_help=True, rich_markup_mode=None)
 
 
 @app.command("verify")

@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import RenderableType
-from rich.text import Text
 
 from fr_cli.cli import enroll, identify
 from fr_cli.cli.output import plain
 from fr_cli.cli.wiring import session_of
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+
     from fr_cli.operations.demo import Chapter
 
 
@@ -34,12 +34,13 @@ def demo(
     chapters = []
     with _home(keep) as home:
         for number, chapter in enumerate(story(home, session.listener), start=1):
-            title = Text(f"\n{number}. {chapter.title}", "bold")
-            session.output.tell(title, plain(chapter.text, "italic"), *_pictures(chapter))
+            title = plain(f"{number}. {chapter.title}", "bold")
+            session.output.tell("", title, plain(chapter.text, "italic"), *_pictures(chapter))
             chapters.append({"title": chapter.title, "result": _document(chapter)})
     session.output.show(
         {"schema": "fr/demo/1", "home": str(keep) if keep else None, "chapters": chapters},
-        Text("\nNext:", "bold"),
+        "",
+        plain("Next:", "bold"),
         plain(f"  fr --home {keep} gallery stats") if keep else plain("  fr demo --keep DIR"),
         plain("  fr init && fr models pull"),
         plain("  fr enroll FOLDER            one folder a person, or a manifest"),

@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import RenderableType
-from rich.table import Table
 
 from fr_cli.cli import options
-from fr_cli.cli.output import plain
+from fr_cli.cli.output import plain, table
 from fr_cli.cli.wiring import session_of
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+
     from fr_cli.operations.enroll import Enrolled
 
 #: Refusals that are listed on the screen; --rejects has them all.
@@ -94,12 +94,10 @@ def pictures(result: Enrolled) -> list[RenderableType]:
             )
         )
     if result.rejects:
-        table = Table(box=None, pad_edge=False, header_style="dim", title_justify="left")
-        for name in ("Line", "Image", "Refused because"):
-            table.add_column(name, overflow="fold")
+        rows = table("Line", "Image", "Refused because")
         for one in result.rejects[:SHOWN]:
-            table.add_row(str(one.line), plain(one.image), plain(one.reason))
-        lines.append(table)
+            rows.add_row(str(one.line), plain(one.image), plain(one.reason))
+        lines.append(rows)
         if len(result.rejects) > SHOWN:
             more = len(result.rejects) - SHOWN
             lines.append(plain(f"… and {more} more; --rejects FILE lists all."))

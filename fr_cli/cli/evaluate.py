@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import RenderableType
-from rich.table import Table
 
 from fr_cli.cli import options
-from fr_cli.cli.output import plain
+from fr_cli.cli.output import plain, table
 from fr_cli.cli.wiring import session_of
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+
     from fr_cli.evaluation.rates import Rate
     from fr_cli.operations.evaluate import Evaluation
 
@@ -125,13 +125,12 @@ def _rate(rate: Rate | None) -> dict[str, Any] | None:
 def pictures(result: Evaluation) -> list[RenderableType]:
     """The table a tester reads."""
     probes = result.probes
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for name in ("FPIR", "TPIR", "95 % interval", "Threshold (score)", "How"):
-        table.add_column(name, justify="left" if name == "How" else "right")
+    numbers = ("FPIR", "TPIR", "95 % interval", "Threshold (score)")
+    rows = table(*numbers, "How", right=numbers)
     for point in result.points:
         value, low, high = point["tpir"], point["tpir_low"], point["tpir_high"]
         cosine, score = point["threshold_cosine"], point["threshold_score"]
-        table.add_row(
+        rows.add_row(
             f"{point['fpir']:.2%}" if point["fpir"] >= 0.001 else f"1 in {1 / point['fpir']:,.0f}",
             "–" if value is None else f"{value:.1%}",
             "–" if low is None or high is None else f"{low:.1%} … {high:.1%}",
@@ -148,7 +147,7 @@ def pictures(result: Evaluation) -> list[RenderableType]:
             "(both count as misses)."
         ),
         plain(f"Rank 1: {_words(result.rank1)}"),
-        table,
+        rows,
     ]
     if result.tpir_at_floor and result.fpir_at_floor:
         lines.append(
@@ -173,22 +172,24 @@ def pictures(result: Evaluation) -> list[RenderableType]:
 def _words(rate: Rate) -> str:
     if rate.value is None:
         return "nothing to count"
-    # Never a bare 0 % or 100 %: the interval says what that can mean with so few cases.
-    return f"{rate.value:.2%} ({rate.cases} of {rate.of}; {rate.low:.2%} … {rate.high:.2%})"
+    # Never a bare 0 % or 100 %: only the bound says what that means with so few cases.
+    if rate.cases == 0:
+        return f"at most {rate.high:.2%} (0 of {rate.of:,})"
+    if rate.cases == rate.of:
+        return f"at least {rate.low:.2%} ({rate.cases:,} of {rate.of:,})"
+    return f"{rate.value:.2%} ({rate.cases:,} of {rate.of:,}; {rate.low:.2%} … {rate.high:.2%})"
 
 
 def _groups(result: Evaluation) -> list[RenderableType]:
     if not result.groups:
         return []
-    table = Table(box=None, pad_edge=False, header_style="dim", title_justify="left")
-    for name in ("Group", "TPIR", "FPIR", "FTA"):
-        table.add_column(name, overflow="fold")
+    rows = table("Group", "TPIR", "FPIR", "FTA")
     for row in result.groups:
-        table.add_row(
+        rows.add_row(
             plain(" · ".join(row.values)), _words(row.tpir), _words(row.fpir), str(row.fta)
         )
     return [
         plain(f"By group, at score {result.floor_score:.2f}:"),
-        table,
+        rows,
         plain("Overlapping intervals are not proof of equal rates: small groups show little."),
     ]

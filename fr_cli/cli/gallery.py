@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import asdict
 
 import typer
-from rich.table import Table
 
-from fr_cli.cli.output import plain
+from fr_cli.cli.output import plain, table
 from fr_cli.cli.wiring import session_of
 
-app = typer.Typer(help="Look after the gallery.", no_args_is_help=True)
+app = typer.Typer(help="Look after the gallery.", no_args_is_help=True, rich_markup_mode=None)
 
 
 @app.command("stats")
@@ -21,13 +20,13 @@ def stats(context: typer.Context) -> None:
     session = session_of(context)
     with session.bench() as bench:
         result = upkeep.stats(bench)
-    table = Table(box=None, pad_edge=False, show_header=False)
+    rows = table("", "")
     for name, value in asdict(result).items():
         shown = value
         if isinstance(value, dict):
             shown = ", ".join(f"{key or '(none)'}: {count}" for key, count in value.items())
-        table.add_row(plain(name.replace("_", " "), "dim"), plain(shown))
-    session.output.show({"schema": "fr/gallery-stats/1", **asdict(result)}, table)
+        rows.add_row(plain(name.replace("_", " "), "dim"), plain(shown))
+    session.output.show({"schema": "fr/gallery-stats/1", **asdict(result)}, rows)
 
 
 @app.command("check")

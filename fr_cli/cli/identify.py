@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import RenderableType
-from rich.table import Table
-from rich.text import Text
 
 from fr_cli.cli import options
-from fr_cli.cli.output import plain
+from fr_cli.cli.output import plain, table
 from fr_cli.cli.wiring import session_of
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.table import Table
+
     from fr_cli.operations.identify import Identification
     from fr_cli.records import Quality
 
@@ -120,9 +120,9 @@ def pictures(result: Identification) -> list[RenderableType]:
         "no_candidate": ("No candidate.", "bold"),
         "inconclusive": ("Inconclusive: nobody is named.", "bold"),
     }
-    lines: list[RenderableType] = [Text(*heads[answer.outcome]), plain(answer.why)]
+    lines: list[RenderableType] = [plain(*heads[answer.outcome]), plain(answer.why)]
     if answer.candidates:
-        lines.append(_table(result))
+        lines.append(_candidates(result))
     if answer.fpir and answer.threshold:
         lines.append(
             plain(
@@ -139,21 +139,17 @@ def pictures(result: Identification) -> list[RenderableType]:
     return lines
 
 
-def _table(result: Identification) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for name in ("Rank", "Subject", "Reference"):
-        table.add_column(name, overflow="fold")
-    table.add_column("Score", justify="right")
-    table.add_column("")
+def _candidates(result: Identification) -> Table:
+    rows = table("Rank", "Subject", "Reference", "Score", "", right=("Score",))
     floor = result.answer.threshold.score if result.answer.threshold else 0.0
     for one in result.answer.candidates:
         remark = "beyond the data" if one.extrapolated else ""
         score = f"{one.score:.2f} ({one.score - floor:+.2f})"
-        table.add_row(
+        rows.add_row(
             str(one.rank),
             plain(one.subject_id),
             plain(one.reference_id),
             score,
             plain(remark, "dim"),
         )
-    return table
+    return rows

@@ -62,6 +62,7 @@ app = typer.Typer(
     cls=FrGroup,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # Rich costs as much as all of the rest of `fr --help`
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 

@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
-from fr_cli.cli.output import plain
+from fr_cli.cli.output import plain, table
 from fr_cli.cli.wiring import session_of
 
-app = typer.Typer(help="Fetch and check the models' weights.", no_args_is_help=True)
+app = typer.Typer(
+    help="Fetch and check the models' weights.", no_args_is_help=True, rich_markup_mode=None
+)
 
 
 @app.command("list")
@@ -21,12 +22,10 @@ def list_models(context: typer.Context) -> None:
 
     session = session_of(context)
     models = list(weights.catalogue().values())
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for name in ("Model", "Task", "Licence", "Size", "SHA-256"):
-        table.add_column(name)
+    rows = table("Model", "Task", "Licence", "Size", "SHA-256")
     for model in models:
         size = f"{model.size / 1e6:.1f} MB"
-        table.add_row(model.name, model.task, model.licence, size, model.sha256[:16] + "…")
+        rows.add_row(model.name, model.task, model.licence, size, model.sha256[:16] + "…")
     session.output.show(
         {
             "schema": "fr/models-list/1",
@@ -44,7 +43,7 @@ def list_models(context: typer.Context) -> None:
                 for model in models
             ],
         },
-        table,
+        rows,
     )
 
 

@@ -6,12 +6,16 @@ import json
 import sys
 import unicodedata
 from collections.abc import Iterable, Mapping
-from typing import Any, TypeVar
-
-from rich.console import Console, RenderableType
-from rich.text import Text
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from fr_cli.errors import FrError
+
+# Rich is imported where something is drawn: `fr --help` and scripts do without it.
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+    from rich.table import Table
+    from rich.text import Text
 
 T = TypeVar("T")
 ISSUES = "This is a bug in fr. Run the command again with --debug and report what it prints."
@@ -19,11 +23,29 @@ ISSUES = "This is a bug in fr. Run the command again with --debug and report wha
 
 def plain(text: object, style: str = "") -> Text:
     """Foreign text made harmless: no markup, and no characters that steer a terminal."""
+    from rich.text import Text
+
     shown = "".join(
         "�" if unicodedata.category(letter) in ("Cc", "Cf", "Cs") else letter
         for letter in str(text)
     )
     return Text(shown, style=style)
+
+
+def table(*columns: str, right: tuple[str, ...] = ()) -> Table:
+    """An empty table without lines; the columns of `right` are aligned to the right."""
+    from rich.table import Table
+
+    drawn = Table(box=None, pad_edge=False, header_style="dim", show_header=any(columns))
+    for name in columns:
+        drawn.add_column(name, overflow="fold", justify="right" if name in right else "left")
+    return drawn
+
+
+def _is_text(picture: RenderableType) -> bool:
+    from rich.text import Text
+
+    return isinstance(picture, Text)
 
 
 class Output:
@@ -32,10 +54,20 @@ class Output:
     def __init__(self, *, as_json: bool, debug: bool = False) -> None:
         self.as_json = as_json
         self.debug = debug
+
+    @cached_property
+    def _out(self) -> Console:
+        from rich.console import Console
+
         # Piped text is not folded: who reads it there searches it by line.
         width = None if sys.stdout.isatty() else 200
-        self._out = Console(highlight=False, markup=False, emoji=False, width=width)
-        self._err = Console(stderr=True, highlight=False, markup=False, emoji=False)
+        return Console(highlight=False, markup=False, emoji=False, width=width)
+
+    @cached_property
+    def _err(self) -> Console:
+        from rich.console import Console
+
+        return Console(stderr=True, highlight=False, markup=False, emoji=False)
 
     def show(self, document: Mapping[str, Any], *pictures: RenderableType) -> None:
         """Print the document under --json, the pictures otherwise."""
@@ -49,7 +81,7 @@ class Output:
         """Print a part of the result for people; a script gets the whole at the end."""
         if not self.as_json:
             for picture in pictures:
-                self._out.print(picture)
+                self._out.print(picture, soft_wrap=_is_text(picture) and not sys.stdout.isatty())
 
     def note(self, *pictures: RenderableType) -> None:
         """Tell a person something that is not the result; a script is not told."""
@@ -95,6 +127,7 @@ class TerminalListener:
         if not self._shown:
             yield from items
             return
+        from rich.console import Console
         from rich.progress import (
             BarColumn,
             MofNCompleteColumn,

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import typer
-from rich.table import Table
 
-from fr_cli.cli.output import plain
+from fr_cli.cli.output import plain, table
 from fr_cli.cli.wiring import session_of
 
-app = typer.Typer(help="Show and check the policy.", no_args_is_help=True)
+app = typer.Typer(help="Show and check the policy.", no_args_is_help=True, rich_markup_mode=None)
 
 
 @app.command("show")
@@ -17,14 +16,12 @@ def show(context: typer.Context) -> None:
     session = session_of(context)
     with session.bench() as bench:
         policy, digest = bench.policy, bench.policy_digest
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for name in ("Reason", "For", "Legal basis"):
-        table.add_column(name, overflow="fold")
+    rows = table("Reason", "For", "Legal basis")
     for name, reason in policy.reasons.items():
-        table.add_row(plain(name), plain(reason.description), plain(reason.legal_basis))
+        rows.add_row(plain(name), plain(reason.description), plain(reason.legal_basis))
     session.output.show(
         {"schema": "fr/policy-show/1", **policy.model_dump(), "sha256": digest},
-        table,
+        rows,
         plain(f"Least score of a candidate: {policy.identify.floor_score:.2f}"),
         plain(f"FPIR target: 1 in {1 / policy.identify.fpir_target:,.0f}"),
         plain(f"Longest candidate list: {policy.identify.max_candidates}"),

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import RenderableType
 
 from fr_cli.cli import options
 from fr_cli.cli.identify import quality_document
@@ -13,6 +12,8 @@ from fr_cli.cli.output import plain
 from fr_cli.cli.wiring import session_of
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+
     from fr_cli.operations.verify import Verification
 
 

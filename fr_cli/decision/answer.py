@@ -158,9 +158,8 @@ def _about_threshold(
         )
     elif threshold.fmr < calibration.smallest_fmr:
         warnings.append(
-            "The threshold lies beyond the data of the calibration, so the error rate is an "
-            f"extrapolation: false candidates in {one_in(rate.value)} searches for people who "
-            f"are not there, by the data between {one_in(rate.low)} and {one_in(rate.high)}."
+            "The threshold lies beyond the data of the calibration, so that the rate of false "
+            f"candidates is an extrapolation: between {one_in(rate.low)} and {one_in(rate.high)}."
         )
     return warnings
 
