@@ -47,7 +47,7 @@ def hoisted(arguments: list[str]) -> list[str]:
 def read_photo_argument(photo: str) -> bytes:
     """The photo's bytes; PhotoUnreadable (20) if there is no such file."""
     from fr_cli.errors import PhotoUnreadable
-    from fr_cli.face.photo import MAX_BYTES
+    from fr_cli.face.formats import MAX_BYTES
 
     if photo == "-":
         return sys.stdin.buffer.read(MAX_BYTES + 1)

@@ -1,7 +1,7 @@
-"""Bytes of a file → pixels: a photo is recognised here and decoded in a process of its own.
+"""Bytes of a file → pixels: a photo is decoded in a process of its own.
 
-A file that is no photo is told apart by its first bytes and refused at once. The rest goes to
-decoder.py, which has limits of memory and time; photo bytes are never written to a disk.
+What is no photo is refused before (formats.py). The rest goes to decoder.py, which has limits of
+memory and time; photo bytes are never written to a disk.
 """
 
 from __future__ import annotations
@@ -21,16 +21,15 @@ from typing import TYPE_CHECKING, Self
 from fr_cli.errors import ConfigurationError, PhotoUnreadable
 from fr_cli.face import decoder
 from fr_cli.face.decoder import MAX_PIXELS, MIN_SIDE, REPLY, REQUEST, Verdict
+from fr_cli.face.formats import AGAIN, recognise
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-MAX_BYTES = 20 * 2**20
 SECONDS = 20.0  # for one photo, by the clock
 GRACE = 5.0  # the decoder keeps SECONDS itself; after this much more it is killed from here
 
-AGAIN = "Take the photo again, or save it as JPEG."
 SINGLE = "Save the one to use as a single photo."
 
 #: What an operator reads for each verdict, and the hint. {0} and {1} are the numbers of the reply.
@@ -51,28 +50,6 @@ SENTENCES = {
     Verdict.TIME: ("The photo takes too long to decode.", AGAIN),
     Verdict.CRASHED: ("The photo broke its decoder, as damaged or hostile files do.", AGAIN),
 }
-
-HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"mif1")
-#: Sizes of the header that follows the first 14 bytes: BM alone could begin a text.
-BMP_HEADERS = (12, 16, 40, 52, 56, 64, 108, 124)
-
-#: What people give by mistake: where the mark stands, the mark, what it is, what to do.
-STRANGERS = (
-    (0, b"GIF8", "a GIF picture", AGAIN),
-    (0, b"%PDF", "a PDF document", "Save the photo in it as JPEG."),
-    (
-        0,
-        b"PK\x03\x04",
-        "a ZIP archive or an office document",
-        "Unpack it, and use the photo in it.",
-    ),
-    (0, b"\x1f\x8b", "a compressed archive", "Unpack it, and use the photo in it."),
-    (0, b"\x00\x00\x00\x0cjP", "a JPEG 2000 picture", "Save it as JPEG."),
-    (0, b"\xff\x0a", "a JPEG XL picture", "Save it as JPEG."),
-    (4, b"ftypavi", "an AVIF picture", "Save it as JPEG."),
-    (4, b"ftyp", "a film", "Save one picture of it as JPEG."),
-    (8, b"AVI ", "a film", "Save one picture of it as JPEG."),
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -231,46 +208,6 @@ def decode_photo(data: bytes) -> Photo:
     """Decode one photo in a process for it alone; raises PhotoUnreadable (20)."""
     with Decoder() as once:
         return once.decode(data)
-
-
-def recognise(data: bytes) -> str:
-    """The format of a file by its first bytes; raises PhotoUnreadable for what is no photo."""
-    if not data:
-        raise PhotoUnreadable("The file is empty.", hint=AGAIN)
-    if len(data) > MAX_BYTES:
-        raise PhotoUnreadable(
-            f"The file is larger than {MAX_BYTES // 2**20} MiB, the most that is read.",
-            hint="Save a smaller copy of it as JPEG.",
-        )
-    if data.startswith(b"\xff\xd8\xff"):
-        return "JPEG"
-    if data.startswith(b"\x89PNG\r\n\x1a\n"):
-        return "PNG"
-    if data.startswith(b"RIFF") and data[8:15] == b"WEBPVP8":
-        return "WEBP"
-    if data[4:8] == b"ftyp" and data[8:12] in HEIF_BRANDS:
-        return "HEIF"
-    if data.startswith((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")):
-        return "TIFF"
-    if data.startswith(b"BM") and int.from_bytes(data[14:18], "little") in BMP_HEADERS:
-        return "BMP"
-    for at, mark, what, hint in STRANGERS:
-        if data[at:].startswith(mark):
-            raise PhotoUnreadable(f"The file is {what}, not a photo.", hint=hint)
-    raise PhotoUnreadable(f"The file is {_unknown(data[:1024])}, not a photo.", hint=AGAIN)
-
-
-def _unknown(head: bytes) -> str:
-    """What to call a file without a mark that is known."""
-    try:
-        text = head.decode(errors="strict").lstrip("\ufeff \r\n\t").lower()
-    except UnicodeDecodeError as trouble:
-        if trouble.start < len(head) - 3:  # else only the last character was cut
-            return "of an unknown kind"
-        text = head[: trouble.start].decode().lower()
-    if any(ord(character) < 32 and character not in "\t\r\n\f" for character in text):
-        return "of an unknown kind"
-    return "an SVG drawing" if "<svg" in text else "text"
 
 
 def _libraries() -> list[str]:

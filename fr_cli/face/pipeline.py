@@ -41,12 +41,17 @@ class FacePipeline:
     """
 
     def __init__(
-        self, detector: Detector, embedder: Embedder, fingerprint: str, floors: Mapping[str, float]
+        self,
+        decoder: Decoder,
+        detector: Detector,
+        embedder: Embedder,
+        fingerprint: str,
+        floors: Mapping[str, float],
     ) -> None:
         self.fingerprint = fingerprint
+        self._decoder = decoder
         self._detector = detector
         self._embedder = embedder
-        self._decoder = Decoder()
         self._floors = floors
 
     @classmethod
@@ -64,6 +69,7 @@ class FacePipeline:
         places = model_folders(default_home()) if folders is None else folders
         finder, model = weights.catalogue()[DETECTOR], weights.catalogue()[embedder]
         return cls(
+            Decoder(),
             Detector(weights.load(finder, places)),
             Embedder(model, weights.load(model, places)),
             fingerprint(embedder),

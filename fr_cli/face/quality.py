@@ -122,12 +122,13 @@ def _head_pose(face: Face) -> tuple[QualityMeasure, ...]:
             for axis in ("Yaw", "Pitch", "Roll")
         )
     unit = down / height
-    side = float(np.cross([*unit, 0], [*(nose - eyes), 0])[2])
+    dx, dy = nose - eyes
+    side = float(dx * unit[1] - dy * unit[0])  # positive: the nose lies to the right
     # The nose stands out of the plane of eyes and mouth by about half of their distance, so
     # its sideways shift over that is the sine of the yaw.
     yaw = math.degrees(math.asin(max(-1, min(1, side / (0.5 * height)))))
     # Frontal faces have the nose tip at about 0.58 of the way from the eyes to the mouth.
-    drop = float(np.dot(nose - eyes, unit)) / height
+    drop = float(dx * unit[0] + dy * unit[1]) / height
     pitch = math.degrees(math.asin(max(-1, min(1, (drop - 0.58) / 0.5))))
     return (
         _angle("HeadPoseYaw", yaw, 35, "face the camera"),

@@ -8,40 +8,21 @@ from __future__ import annotations
 
 import hashlib
 import os
-import subprocess
-import sys
 import tempfile
-import zipfile
-import zlib
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from functools import cache, partial
-from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
-from typing import IO, Literal
+from typing import Any, Literal
 
 import yaml
 
 from fr_cli.errors import ConfigurationError, WeightsWrong
+from fr_cli.face import sources
+from fr_cli.face.sources import CHUNK, Chunks, Package, RefusedError
 from fr_cli.records import Listener
-
-CHUNK = 2**20
-PIP_SECONDS = 900
-NET_SECONDS = 30
-
-
-@dataclass(frozen=True)
-class Package:
-    """A distribution on the package index that carries the file as a member of its wheel."""
-
-    distribution: str
-    version: str
-    member: str
-
-    def __str__(self) -> str:
-        return f"{self.distribution} {self.version}"
 
 
 @dataclass(frozen=True)
@@ -80,15 +61,8 @@ class Pulled:
 
 
 Status = Literal["ok", "missing", "wrong"]
-Chunks = Generator[bytes, None, None]
 #: A source by name, and how to read the file of a model from it in chunks.
-Source = tuple[str, Callable[[Model], Chunks]]
-#: Downloads the wheel of a distribution and version: its path, or what went wrong.
-Download = Callable[[str, str], Path | str]
-
-
-class _RefusedError(Exception):
-    """A source does not have the file, or not the right one; the text says what is wrong."""
+Source = tuple[str, Callable[[], Chunks]]
 
 
 @cache
@@ -101,7 +75,7 @@ def catalogue() -> Mapping[str, Model]:
 def _model(
     name: str,
     *,
-    packages: list[dict[str, str]],
+    packages: list[dict[str, Any]],
     input_size: list[int] | None,
     **entry: object,
 ) -> Model:
@@ -170,7 +144,7 @@ def pull(
         into.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix="fr-weights-") as wheels:
             # Once for all models, also when it fails.
-            download = cache(partial(_download, into=Path(wheels), listener=listener))
+            download = cache(partial(sources.download, into=Path(wheels), listener=listener))
             return [
                 _pull(model, into, _sources(model, source, download), listener) for model in models
             ]
@@ -181,26 +155,26 @@ def pull(
         ) from trouble
 
 
-def _sources(model: Model, folder: Path | None, download: Download) -> list[Source]:
+def _sources(model: Model, folder: Path | None, download: sources.Download) -> list[Source]:
     if folder is not None:
-        return [(str(folder), partial(_from_folder, folder))]
+        return [(str(folder), partial(sources.from_folder, folder / model.file))]
     wheels: list[Source] = [
-        (str(package), partial(_from_wheel, package, download)) for package in model.packages
+        (str(package), partial(sources.from_wheel, package, download)) for package in model.packages
     ]
-    return [*wheels, ("the upstream address", _from_upstream)]
+    return [*wheels, ("the upstream address", partial(sources.from_upstream, model.url))]
 
 
-def _pull(model: Model, into: Path, sources: Sequence[Source], listener: Listener) -> Pulled:
+def _pull(model: Model, into: Path, places: Sequence[Source], listener: Listener) -> Pulled:
     if _status(model, [into]) == "ok":
         return Pulled(model, into / model.file, source="", already=True)
     wrong = []
-    for name, read in sources:
+    for name, read in places:
         total = -(-model.size // CHUNK)
         try:
-            with closing(read(model)) as chunks:
+            with closing(read()) as chunks:
                 counted = listener.track(chunks, f"{model.name} from {name}", total)
                 path = _keep(counted, model, into)
-        except _RefusedError as refusal:
+        except RefusedError as refusal:
             listener.say(f"{model.name} is not taken from {name}: {refusal}.")
             wrong.append(f"From {name}: {refusal}.")
         else:
@@ -213,7 +187,7 @@ def _pull(model: Model, into: Path, sources: Sequence[Source], listener: Listene
 
 
 def _keep(chunks: Iterable[bytes], model: Model, into: Path) -> Path:
-    """Write, hash, and only then give the file its name; raises _RefusedError, keeps no rest."""
+    """Write, hash, and only then give the file its name; raises RefusedError, keeps no rest."""
     digest, size = hashlib.sha256(), 0
     descriptor, draft = tempfile.mkstemp(dir=into, prefix=f".{model.file}.")
     try:
@@ -221,11 +195,11 @@ def _keep(chunks: Iterable[bytes], model: Model, into: Path) -> Path:
             for chunk in chunks:
                 size += len(chunk)
                 if size > model.size:
-                    raise _RefusedError(f"the file is larger than the {model.size} bytes expected")
+                    raise RefusedError(f"the file is larger than the {model.size} bytes expected")
                 digest.update(chunk)
                 file.write(chunk)
             if digest.hexdigest() != model.sha256:
-                raise _RefusedError(
+                raise RefusedError(
                     f"the file has {size} bytes and the SHA-256 {digest.hexdigest()}, "
                     f"expected {model.size} and {model.sha256}"
                 )
@@ -242,91 +216,3 @@ def _keep(chunks: Iterable[bytes], model: Model, into: Path) -> Path:
     finally:
         os.close(folder)
     return into / model.file
-
-
-def _read(file: IO[bytes]) -> Chunks:
-    while chunk := file.read(CHUNK):
-        yield chunk
-
-
-def _from_folder(folder: Path, model: Model) -> Chunks:
-    try:
-        with (folder / model.file).open("rb") as file:
-            yield from _read(file)
-    except OSError as trouble:
-        raise _RefusedError(f"{model.file}: {trouble.strerror}") from trouble
-
-
-def _from_wheel(package: Package, download: Download, model: Model) -> Chunks:
-    wheel = download(package.distribution, package.version)
-    if isinstance(wheel, str):
-        raise _RefusedError(wheel)
-    try:
-        with zipfile.ZipFile(wheel) as archive, archive.open(package.member) as file:
-            yield from _read(file)
-    except KeyError as trouble:
-        raise _RefusedError(f"its wheel has no {package.member}") from trouble
-    except (OSError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError) as trouble:
-        raise _RefusedError("its wheel is damaged") from trouble
-
-
-def _download(distribution: str, version: str, *, into: Path, listener: Listener) -> Path | str:
-    """The wheel, by the user's own pip with its settings, never installed; or what went wrong."""
-    if find_spec("pip") is None:
-        return "pip is not installed beside fr"
-    listener.say(f"Downloading {distribution} {version} with pip.")
-    folder = into / distribution
-    failure = _run_pip(f"{distribution}=={version}", folder)
-    if failure:
-        return failure
-    return next(iter(folder.glob("*.whl")), "pip brought no wheel")
-
-
-def _run_pip(requirement: str, folder: Path) -> str:
-    """Run `pip download`; returns what went wrong, empty if nothing did."""
-    # -P: a pip.py in the working directory is not pip.
-    command = [sys.executable, "-P", "-m", "pip", "--disable-pip-version-check", "--no-input"]
-    command += ["download", "--quiet", "--no-deps", "--only-binary=:all:"]
-    command += ["--ignore-requires-python", "--dest", str(folder), requirement]
-    try:
-        done = subprocess.run(  # noqa: S603 - every word is ours or of the catalogue
-            command, capture_output=True, text=True, timeout=PIP_SECONDS, check=False
-        )
-    except subprocess.TimeoutExpired:
-        return f"pip took longer than {PIP_SECONDS} s"
-    except OSError as trouble:
-        return f"pip cannot be run: {trouble.strerror}"
-    if not done.returncode:
-        return ""
-    errors = [line for line in done.stderr.splitlines() if line.startswith("ERROR:")]
-    reason = errors[-1].removeprefix("ERROR:").strip() if errors else f"exit {done.returncode}"
-    return f"pip could not download it: {reason[:200]}"
-
-
-def _from_upstream(model: Model) -> Chunks:
-    from http.client import HTTPException
-
-    try:
-        with closing(_open_url(model.url)) as answer:
-            yield from _read(answer)
-    except (OSError, HTTPException) as trouble:
-        reason = getattr(trouble, "reason", trouble)
-        raise _RefusedError(f"it cannot be reached: {reason}") from trouble
-
-
-def _open_url(url: str) -> IO[bytes]:
-    """Open an https address, through the user's proxy, following redirects to https only."""
-    from urllib import request
-
-    opener = request.OpenerDirector()
-    for handler in (
-        request.ProxyHandler(),
-        request.HTTPSHandler(),  # and no handler of http, file or data
-        request.HTTPRedirectHandler(),
-        request.HTTPDefaultErrorHandler(),
-        request.HTTPErrorProcessor(),
-        request.UnknownHandler(),
-    ):
-        opener.add_handler(handler)
-    answer: IO[bytes] = opener.open(url, timeout=NET_SECONDS)
-    return answer

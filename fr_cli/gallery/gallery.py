@@ -12,16 +12,18 @@ import hashlib
 import hmac
 import os
 import secrets
+import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from types import TracebackType
 from typing import TYPE_CHECKING, Literal
 
 from fr_cli.errors import GalleryDamaged, GalleryLocked, GalleryMissing, OtherModel, SubjectUnknown
 from fr_cli.gallery.generation import Generations, Packed
 from fr_cli.gallery.search import EXACT_UP_TO, engine_for, with_index
-from fr_cli.gallery.store import NewReference, Store
+from fr_cli.gallery.store import NewReference, Store, translated
 from fr_cli.gallery.vault import KeySlots, seal, unseal
 from fr_cli.keys import SigningKey, SiteKey
 from fr_cli.records import Compared, Enrolment, Hit, Template
@@ -190,8 +192,8 @@ class Gallery:
         """Delete a subject for good; None if nobody of that id is enrolled. Needs the lock.
 
         In this order, each step repeatable: marked (nobody finds the subject from here on), key
-        destroyed (the point of no return), rows deleted, write-ahead log emptied, next
-        generation built without them and the old one's key destroyed.
+        destroyed (the point of no return), next generation built without them and the old one's
+        key destroyed, rows and with them the mark deleted, write-ahead log emptied.
         """
         found = self.store.subject(subject_id)
         if found is None:
@@ -211,17 +213,23 @@ class Gallery:
             "SELECT pk, slot FROM subjects WHERE state = 'purging'"
         ).fetchall()
         self.subject_keys.destroy(slot for _, slot in marked)
+        try:
+            generation = self.rebuild()
+        except GalleryDamaged:
+            generation = self.rebuild(from_store=True)
         with self.store.transaction():
             for pk, _ in marked:
                 self.store.forget(pk)
         self.store.scrub()
-        return self.rebuild()
+        return generation
 
     def _finish_what_was_begun(self) -> None:
         if self.store.db.execute(
             "SELECT 1 FROM subjects WHERE state = 'purging' LIMIT 1"
         ).fetchone():
-            self._finish_purges()
+            # Another subject's damage must not keep anyone from purging that one too.
+            with contextlib.suppress(GalleryDamaged):
+                self._finish_purges()
         current = int(self.store.meta("generation"))
         for number in self.generations.numbers():
             if number != current:
@@ -378,8 +386,15 @@ class Gallery:
     def __enter__(self) -> Gallery:
         return self
 
-    def __exit__(self, *exception: object) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        trouble: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self.close()
+        if isinstance(trouble, sqlite3.Error):
+            raise translated(trouble) from trouble
 
 
 def _create(site: Site, site_key: SiteKey, path: Path, fingerprint: str) -> None:

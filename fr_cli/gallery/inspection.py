@@ -78,8 +78,9 @@ def _database(gallery: Gallery) -> Iterator[Finding]:
     for (text,) in gallery.store.db.execute("PRAGMA integrity_check").fetchall():
         if text != "ok":
             yield Finding(f"The database: {text}", "restore the gallery from its backup")
-    for pk, reference in gallery.store.db.execute("PRAGMA foreign_key_check").fetchall():
-        yield Finding(f"Row {pk} names a missing {reference}", "restore the gallery")
+    for table, row, parent, _ in gallery.store.db.execute("PRAGMA foreign_key_check").fetchall():
+        what = f"Row {row} of {table} names a row of {parent} that is missing"
+        yield Finding(what, "restore the gallery from its backup")
     unfinished = gallery.store.db.execute(
         "SELECT count(*) FROM subjects WHERE state = 'purging'"
     ).fetchone()[0]

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from fr_cli.errors import GalleryDamaged, GalleryLocked, GalleryMissing
+from fr_cli.errors import FrError, GalleryDamaged, GalleryLocked, GalleryMissing
 from fr_cli.records import Enrolment
 
 SCHEMA_VERSION = 1
@@ -109,7 +109,7 @@ class Store:
             store = cls(_connect(path))
             version = store.db.execute("PRAGMA user_version").fetchone()[0]
             application = store.db.execute("PRAGMA application_id").fetchone()[0]
-        except sqlite3.DatabaseError as trouble:
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as trouble:
             raise GalleryDamaged(f"The database {path} cannot be read: {trouble}.") from trouble
         if (application, version) != (APPLICATION_ID, SCHEMA_VERSION):
             raise GalleryDamaged(f"{path} is not a gallery of schema {SCHEMA_VERSION}.")
@@ -227,9 +227,8 @@ class Store:
             self.db.execute("INSERT OR IGNORE INTO removed VALUES (?)", (pk,))
 
     def forget(self, subject_pk: int) -> None:
-        """Delete a subject with all its references."""
-        rows = self.db.execute("SELECT pk FROM refs WHERE subject = ?", (subject_pk,)).fetchall()
-        self.remove_references(pk for (pk,) in rows)
+        """Delete a subject with all its references, of which the generation has none any more."""
+        self.db.execute("DELETE FROM refs WHERE subject = ?", (subject_pk,))
         self.db.execute("DELETE FROM subjects WHERE pk = ?", (subject_pk,))
 
     def scrub(self, patience: float = 30.0) -> None:
@@ -268,15 +267,16 @@ def _connect(path: Path) -> sqlite3.Connection:
     return db
 
 
+def translated(trouble: sqlite3.Error) -> FrError:
+    """What an error of SQLite means for the gallery."""
+    if "locked" in str(trouble) or "busy" in str(trouble):
+        return GalleryLocked(f"The gallery's database stayed locked: {trouble}.", hint="Try again.")
+    return GalleryDamaged(f"The gallery's database failed: {trouble}.")
+
+
 @contextlib.contextmanager
 def _translated() -> Iterator[None]:
     try:
         yield
-    except sqlite3.OperationalError as trouble:
-        if "locked" in str(trouble) or "busy" in str(trouble):
-            raise GalleryLocked(
-                f"The gallery's database stayed locked: {trouble}.", hint="Try again."
-            ) from trouble
-        raise GalleryDamaged(f"The gallery's database failed: {trouble}.") from trouble
-    except sqlite3.DatabaseError as trouble:
-        raise GalleryDamaged(f"The gallery's database failed: {trouble}.") from trouble
+    except sqlite3.Error as trouble:
+        raise translated(trouble) from trouble

@@ -114,7 +114,7 @@ def unseal(key: bytes, sealed: bytes, bound_to: str) -> bytes:
     """Decrypt what `seal` made; GalleryDamaged if a byte or the context differs."""
     try:
         return AESGCM(key).decrypt(sealed[:_NONCE], sealed[_NONCE:], bound_to.encode())
-    except (InvalidTag, ValueError):
+    except (InvalidTag, ValueError, TypeError):
         raise GalleryDamaged(f"What is sealed as {bound_to} has been altered.") from None
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from fr_cli.errors import UsageProblem
-from fr_cli.face.photo import MAX_BYTES
+from fr_cli.face.formats import MAX_BYTES
 from fr_cli.records import Enrolment
 
 REQUIRED = ("subject_id", "image")

@@ -20,7 +20,8 @@ from PIL import Image, ImageOps
 
 from fr_cli.errors import ConfigurationError, PhotoUnreadable
 from fr_cli.face import decoder, photo
-from fr_cli.face.photo import MAX_BYTES, Decoder, Photo, decode_photo
+from fr_cli.face.formats import MAX_BYTES
+from fr_cli.face.photo import Decoder, Photo, decode_photo
 
 from .pictures import bgr, chunk, encoded, png, png_bomb, scene, tiff, turned
 

