@@ -29,6 +29,12 @@ def _restore(kind: type[FrError], message: str, hint: str) -> FrError:
     return kind(message, hint=hint)
 
 
+class OutputFailed(FrError):
+    """The act is done and logged, but its result could not be printed."""
+
+    default_hint = "The act was carried out and is in the audit log."
+
+
 class UsageProblem(FrError):
     """The command line or an input table cannot be understood."""
 

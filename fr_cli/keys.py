@@ -118,7 +118,13 @@ def load_public_key(path: Path) -> Ed25519PublicKey:
 
 
 def _write_private(path: Path, data: bytes) -> None:
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    except OSError as trouble:
+        raise ConfigurationError(
+            f"The key {path} cannot be written: {trouble.strerror}.",
+            hint="A key is never overwritten: choose another folder, or move the old one away.",
+        ) from trouble
     with os.fdopen(handle, "wb") as file:
         file.write(data)
         file.flush()

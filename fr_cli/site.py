@@ -77,6 +77,14 @@ def create_site(home: Path, *, model: str) -> Site:
         raise ConfigurationError(
             f"{home} is a home already.", hint="Choose another folder with --home DIR."
         )
+    # Weights may have been fetched before, and keys/ may be a volume of its own.
+    found = {path.name for path in home.iterdir()} if home.is_dir() else set()
+    strangers = found - {"models", "keys"}
+    if strangers:
+        raise ConfigurationError(
+            f"{home} is not empty: it holds {', '.join(sorted(strangers)[:3])}.",
+            hint="Choose a new folder with --home DIR, or move away what an earlier try left.",
+        )
     try:
         home.mkdir(parents=True, exist_ok=True, mode=0o700)
         home.chmod(0o700)

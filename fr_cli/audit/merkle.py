@@ -6,6 +6,7 @@ Leaf and node hashes are domain-separated, so no node can be passed off as a lea
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 
@@ -50,3 +51,11 @@ class Frontier:
     def copy(self) -> Frontier:
         """An independent frontier of the same tree."""
         return Frontier(self.size, self.peaks.copy())
+
+
+def root_of(items: Iterable[str]) -> str:
+    """The root (hex) of the tree over these texts: a batch of items in one entry of the log."""
+    tree = Frontier()
+    for item in items:
+        tree.append(leaf_hash(item.encode()))
+    return tree.root().hex()

@@ -28,6 +28,13 @@ class Choice(StrEnum):
     SINGLE = "single"
 
 
+_FACES = {
+    "central": "Of photos with several faces the one nearest to the middle was taken (--faces).",
+    "largest": "Of photos with several faces the largest one was taken (--faces).",
+    "single": "Photos with several faces were refused, as a search does.",
+}
+
+
 def evaluate(
     context: typer.Context,
     manifest: Annotated[
@@ -77,6 +84,7 @@ def document(result: Evaluation) -> dict[str, Any]:
             "fta": result.probes.failures_to_acquire,
             "unusable_rows": result.unusable_rows,
         },
+        "faces": result.faces,
         "points": list(result.points),
         "at_floor": {
             "score": result.floor_score,
@@ -146,6 +154,7 @@ def pictures(result: Evaluation) -> list[RenderableType]:
             f"Failures to enrol: {result.fte}, to acquire: {probes.failures_to_acquire} "
             "(both count as misses)."
         ),
+        plain(_FACES[str(result.faces)]),
         plain(f"Rank 1: {_words(result.rank1)}"),
         rows,
     ]

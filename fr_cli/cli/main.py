@@ -38,9 +38,13 @@ class FrGroup(TyperGroup):
     ) -> Any:
         """Run a command line; ends the process with its exit code unless told otherwise."""
         arguments = hoisted(list(sys.argv[1:] if args is None else args))
-        output = Output(as_json="--json" in arguments, debug="--debug" in arguments)
+        words = arguments[: arguments.index("--")] if "--" in arguments else arguments
+        output = Output(as_json="--json" in words, debug="--debug" in words)
         try:
             code = super().main(arguments, standalone_mode=False, **named)
+            if code == INTERRUPTED:
+                text = "Interrupted. What was finished before is kept."
+                output.fail_with("Interrupted", INTERRUPTED, text, "")
         except FrError as trouble:
             code = output.fail(trouble)
         except typer.TyperException as trouble:
@@ -51,8 +55,6 @@ class FrGroup(TyperGroup):
             code = output.fail_with("Aborted", INTERRUPTED, "Nothing was done.", "")
         except Exception as trouble:
             code = output.crash(trouble)
-        if code == INTERRUPTED:
-            output.note("Interrupted. What was finished before is kept.")
         if not standalone_mode:
             return code
         sys.exit(code or 0)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from fr_cli.errors import FrError
+from fr_cli.errors import FrError, OutputFailed
 
 # Rich is imported where something is drawn: `fr --help` and scripts do without it.
 if TYPE_CHECKING:
@@ -70,12 +70,17 @@ class Output:
         return Console(stderr=True, highlight=False, markup=False, emoji=False)
 
     def show(self, document: Mapping[str, Any], *pictures: RenderableType) -> None:
-        """Print the document under --json, the pictures otherwise."""
-        if self.as_json:
-            text = json.dumps(document, ensure_ascii=False, allow_nan=False)
-            sys.stdout.write(text + "\n")
-            return
-        self.tell(*pictures)
+        """Print the document under --json, the pictures otherwise; OutputFailed if it cannot."""
+        try:
+            if self.as_json:
+                text = json.dumps(document, ensure_ascii=False, allow_nan=False)
+                sys.stdout.write(text + "\n")
+            self.tell(*pictures)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            raise  # whoever reads has seen enough
+        except OSError as trouble:
+            raise OutputFailed(f"The answer cannot be printed: {trouble.strerror}.") from trouble
 
     def tell(self, *pictures: RenderableType) -> None:
         """Print a part of the result for people; a script gets the whole at the end."""

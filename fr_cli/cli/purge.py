@@ -37,8 +37,9 @@ def purge(
         },
         plain(f"{result.subject_id} is deleted: {result.references} references and their key."),
         plain(
-            "No search finds this subject from now on. Copies of the key file in backups, and the "
-            "source of the photos, are outside of what fr can delete."
+            "No search finds this subject from now on, unless a feed that still lists them is "
+            "enrolled again. Copies of the key file in backups, and the source of the photos, are "
+            "outside of what fr can delete."
         ),
         plain(f"Entry {result.head.size} of the audit log.", "dim"),
     )

@@ -21,8 +21,8 @@ def verify(
     context: typer.Context,
     photo: options.Photo,
     subject: Annotated[str, typer.Argument(help="The subject's id.")],
-    case: options.Case = "",
-    reason: options.Reason = "",
+    case: options.Case,
+    reason: options.Reason,
     face: options.FaceNumber = None,
     largest: options.Largest = False,
 ) -> None:

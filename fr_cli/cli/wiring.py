@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING
 import typer
 
 from fr_cli.cli.output import Output, TerminalListener
-from fr_cli.records import Listener
-from fr_cli.site import default_home
 
 if TYPE_CHECKING:
     from fr_cli.operations.bench import Bench
+    from fr_cli.records import Listener
 
 
 @dataclass(frozen=True)
@@ -44,4 +43,6 @@ def session_of(context: typer.Context) -> Session:
 
 def new_session(home: Path | None, *, as_json: bool, debug: bool) -> Session:
     """A session for the global options."""
+    from fr_cli.site import default_home
+
     return Session(home or default_home(), Output(as_json=as_json, debug=debug))

@@ -90,6 +90,8 @@ def decide(
         )
         return Answer("inconclusive", why, threshold, rate)
     best = _best_of_each([hit for hit in hits if hit.cosine >= threshold.cosine])
+    # The search returned its most alike subjects: if all of them reach, there may be more.
+    capped = len(best) == len(hits) < compared.subjects
     candidates = tuple(
         Candidate(
             rank=rank,
@@ -105,7 +107,7 @@ def decide(
     )
     return Answer(
         "candidates" if candidates else "no_candidate",
-        _why(len(best), compared, threshold),
+        _why(len(best), compared, threshold, least=capped),
         threshold,
         rate,
         candidates,
@@ -124,7 +126,7 @@ def _best_of_each(hits: Sequence[Hit]) -> list[Hit]:
     return list(first.values())
 
 
-def _why(found: int, compared: Compared, threshold: Threshold) -> str:
+def _why(found: int, compared: Compared, threshold: Threshold, *, least: bool) -> str:
     if not compared.references:
         return "There was no reference to compare with, so nobody could be a candidate."
     among = _count(compared.references, "reference")
@@ -135,7 +137,8 @@ def _why(found: int, compared: Compared, threshold: Threshold) -> str:
             "That does not show that the person is not in the gallery."
         )
     reach = "reaches" if found == 1 else "reach"
-    return f"{_count(found, 'candidate')} among {among} compared {reach} {at}."
+    found_at_least = "At least " * least + _count(found, "candidate")
+    return f"{found_at_least} among {among} compared {reach} {at}."
 
 
 def _about_threshold(

@@ -15,6 +15,8 @@ from fr_cli.evaluation.rates import Probes
 
 #: Probes compared at once: bounds the memory at this many rows of the gallery's size.
 BLOCK = 512
+#: The rank of a mate that is not in the gallery, because its reference failed to enrol.
+NO_RANK = np.iinfo(np.int64).max
 
 
 def search_all(
@@ -43,8 +45,8 @@ def search_all(
     count = len(probes)
     mated = np.array([name in listed for name in probe_subjects], bool)
     acquired = np.array([probe is not None for probe in probes], bool)
-    mate, nonmate = np.full(count, -1.0), np.full(count, -np.inf)
-    rank = np.full(count, len(subjects) + 1, np.int64)
+    mate, nonmate = np.full(count, -np.inf), np.full(count, -np.inf)
+    rank = np.full(count, NO_RANK, np.int64)
     found = [(i, probe) for i, probe in enumerate(probes) if probe is not None]
     for first in range(0, len(found), BLOCK):
         block = found[first : first + BLOCK]
@@ -56,7 +58,8 @@ def search_all(
             own = place.get(name)
             if own is not None:
                 mate[i], scores[own] = scores[own], -np.inf
-                rank[i] = 1 + int(np.count_nonzero(scores > mate[i]))
+                # A tie counts against the mate: a search could list it behind.
+                rank[i] = 1 + int(np.count_nonzero(scores >= mate[i]))
             nonmate[i] = scores.max()
     return Probes(mated, acquired, nonmate, mate, rank, np.array(probe_subjects))
 

@@ -36,12 +36,13 @@ class Probes:
     mated     bool: whether the probe's subject has a reference
     acquired  bool: whether a template could be made; the columns below count only then
     nonmate   float: best score of any other subject (−inf where there is none)
-    mate      float: best score of the probe's own subject; not read for non-mated probes
+    mate      float: best score of the probe's own subject, −inf where its reference failed to
+              enrol (a miss at every threshold); not read for non-mated probes
     rank      int ≥ 1: the mate's place among subjects; not read for non-mated probes
     subjects  any: whose the probe is; by default every probe is a person of its own
 
-    Raises ValueError for shapes that differ, a NaN or +inf where a score counts, a mate without
-    a finite score or with a rank below 1.
+    Raises ValueError for shapes that differ, a NaN or +inf where a score counts, or a mate
+    with a rank below 1.
     """
 
     mated: NDArray[np.bool_]
@@ -60,7 +61,8 @@ class Probes:
         others = self.nonmate[self.acquired]
         if np.isnan(others).any() or np.isposinf(others).any():
             raise ValueError("a probe has no valid score of the best other subject")
-        if not np.isfinite(self.mate[self.mated & self.acquired]).all():
+        mates = self.mate[self.mated & self.acquired]
+        if np.isnan(mates).any() or np.isposinf(mates).any():
             raise ValueError("a mated probe has no valid score of its mate")
         if (self.rank[self.mated & self.acquired] < 1).any():
             raise ValueError("a mated probe has no rank of its mate")
@@ -174,7 +176,8 @@ def _threshold(probes: Probes, allowed: int) -> float:
     false = probes.false_scores
     if allowed < false.size and np.isfinite(false[allowed]):
         return float(np.nextafter(false[allowed], np.inf))
-    seen = np.concatenate([false[np.isfinite(false)], probes.mate_scores])
+    seen = np.concatenate([false, probes.mate_scores])
+    seen = seen[np.isfinite(seen)]
     return float(seen.min()) if seen.size else 0.0
 
 

@@ -2,86 +2,95 @@
 
 from __future__ import annotations
 
-import collections
 import ctypes
-import itertools
 import multiprocessing
 import os
 import signal
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from fr_cli.errors import FrError
-from fr_cli.face.pipeline import Choice, FacePipeline
+from fr_cli.errors import FrError, PhotoUnreadable
+from fr_cli.face import weights
+from fr_cli.face.pipeline import DETECTOR, Choice, FacePipeline
 from fr_cli.records import Template
 
+T = TypeVar("T")
 Key = TypeVar("Key")
 
 #: A worker costs about a second to start; below this many photos each it does not pay.
-PHOTOS_A_WORKER = 40
+PHOTOS_A_WORKER = 20
+#: Photos that wait for each worker.
+WAITING = 4
 _PR_SET_PDEATHSIG = 1
+_maker: Maker | None = None
 _pipeline: FacePipeline | None = None
 
 
+@dataclass(frozen=True)
+class Maker:
+    """What makes the templates: everything that a worker needs to set itself up."""
+
+    folders: tuple[Path, ...]
+    embedder: str
+    floors: Mapping[str, float]
+    choice: Choice = "single"
+
+    def pipeline(self) -> FacePipeline:
+        """Load the models; WeightsWrong if they are missing or altered."""
+        return FacePipeline.load(self.folders, embedder=self.embedder, floors=self.floors)
+
+
 def templates(
-    photos: Iterable[tuple[Key, bytes]],
-    *,
-    folders: Sequence[Path],
-    embedder: str,
-    floors: Mapping[str, float],
-    choice: Choice = "single",
-    workers: int | None = None,
+    photos: Iterable[tuple[Key, bytes]], maker: Maker, *, workers: int | None = None
 ) -> Iterator[tuple[Key, Template | FrError]]:
     """Yield (key, template, or why there is none) for each (key, encoded photo), in order.
 
-    At most a few photos a worker are held in memory, whatever the length of the input. The
-    templates are the same bit for bit with any number of workers.
+    A few photos a worker are held in memory, whatever the length of the input. The templates
+    are the same bit for bit with any number of workers. A photo that breaks its worker is a
+    PhotoUnreadable like any other. Raises WeightsWrong.
     """
-    count = len(os.sched_getaffinity(0)) if workers is None else workers
+    cores = len(os.sched_getaffinity(0))
+    count = min(workers or cores, 4 * cores)
     source = iter(photos)
-    first = list(itertools.islice(source, count * PHOTOS_A_WORKER))
+    first = deque(item for item, _ in zip(source, range(count * PHOTOS_A_WORKER), strict=False))
     count = min(count, len(first) // PHOTOS_A_WORKER)
-    source = itertools.chain(first, source)
+    everything = _drained(first, source)
     if count < 2:
-        yield from _alone(source, folders, embedder, floors, choice)
+        yield from _alone(everything, maker)
         return
-    # Workers are started afresh, not forked: the parent may have threads, and a fork would
-    # keep the parent's locks held after its death.
-    with ProcessPoolExecutor(
-        count,
-        multiprocessing.get_context("spawn"),
-        _prepare,
-        (tuple(folders), embedder, dict(floors), os.getpid()),
-    ) as pool:
-        waiting: collections.deque[tuple[Key, Future[Template | FrError]]] = collections.deque()
-        try:
-            for key, photo in source:
-                waiting.append((key, pool.submit(_one, photo, choice)))
-                if len(waiting) >= 4 * count:
-                    done, future = waiting.popleft()
-                    yield done, future.result()
-            while waiting:
-                done, future = waiting.popleft()
-                yield done, future.result()
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+    for name in (DETECTOR, maker.embedder):  # said here, not by every worker
+        weights.load(weights.named(name), maker.folders)
+    with closing(_Crew(maker, count)) as crew:
+        for key, photo in everything:
+            crew.send(key, photo)
+            if crew.busy:
+                yield crew.receive()
+        while crew.waiting:
+            yield crew.receive()
+
+
+def _drained(first: deque[T], rest: Iterator[T]) -> Iterator[T]:
+    """All items, none of them kept once it is handed on."""
+    while first:
+        yield first.popleft()
+    yield from rest
 
 
 def _alone(
-    photos: Iterable[tuple[Key, bytes]],
-    folders: Sequence[Path],
-    embedder: str,
-    floors: Mapping[str, float],
-    choice: Choice,
+    photos: Iterable[tuple[Key, bytes]], maker: Maker
 ) -> Iterator[tuple[Key, Template | FrError]]:
     pipeline: FacePipeline | None = None
     try:
         for key, photo in photos:
             # Loaded for the first photo only: a night without new images costs hashes.
-            pipeline = pipeline or FacePipeline.load(folders, embedder=embedder, floors=floors)
-            yield key, _template(pipeline, photo, choice)
+            pipeline = pipeline or maker.pipeline()
+            yield key, _template(pipeline, photo, maker.choice)
     finally:
         if pipeline is not None:
             pipeline.close()
@@ -92,20 +101,89 @@ def _template(pipeline: FacePipeline, photo: bytes, choice: Choice) -> Template 
         return pipeline.template(photo, choice)
     except FrError as trouble:
         return trouble
+    except Exception as trouble:  # one photo must not end the run of all others
+        return PhotoUnreadable(
+            f"The photo could not be processed ({type(trouble).__name__}).",
+            hint="Save it anew as JPEG.",
+        )
 
 
-def _prepare(
-    folders: Sequence[Path], embedder: str, floors: Mapping[str, float], parent: int
-) -> None:
+class _Crew:
+    """Worker processes, and the photos that they have not answered yet, oldest first."""
+
+    def __init__(self, maker: Maker, count: int) -> None:
+        self._maker, self._count = maker, count
+        self._pool = self._start(count)
+        self.waiting: deque[tuple[object, bytes, Future[Template | FrError]]] = deque()
+
+    @property
+    def busy(self) -> bool:
+        """Whether every worker has enough to do."""
+        return len(self.waiting) >= WAITING * self._count
+
+    def send(self, key: object, photo: bytes) -> None:
+        """Hand a photo to whoever is free."""
+        try:
+            future = self._pool.submit(_one, photo)
+        except BrokenProcessPool:
+            self._renew()
+            future = self._pool.submit(_one, photo)
+        self.waiting.append((key, photo, future))
+
+    def receive(self) -> tuple[Any, Template | FrError]:
+        """The oldest photo's key and answer."""
+        key, photo, future = self.waiting.popleft()
+        try:
+            return key, future.result()
+        except BrokenProcessPool:
+            answer = self._by_itself(photo)
+            self._renew()
+            return key, answer
+
+    def close(self) -> None:
+        """End the workers; what they have not begun is dropped."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def _start(self, count: int) -> ProcessPoolExecutor:
+        # Workers are started afresh, not forked: the parent may have threads, and a fork would
+        # keep the parent's locks held after its death.
+        context = multiprocessing.get_context("spawn")
+        return ProcessPoolExecutor(count, context, _prepare, (self._maker, os.getpid()))
+
+    def _renew(self) -> None:
+        """New workers for all that the broken ones have not answered."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+        self._pool = self._start(self._count)
+        left, self.waiting = self.waiting, deque()
+        for key, photo, future in left:
+            if future.done() and not future.cancelled() and future.exception() is None:
+                self.waiting.append((key, photo, future))
+            else:
+                self.waiting.append((key, photo, self._pool.submit(_one, photo)))
+
+    def _by_itself(self, photo: bytes) -> Template | FrError:
+        """Try a photo that a broken worker may have died of, where it can harm no other."""
+        with self._start(1) as pool:
+            try:
+                return pool.submit(_one, photo).result()
+            except BrokenProcessPool:
+                return PhotoUnreadable(
+                    "The photo breaks the process that reads it, as hostile files do.",
+                    hint="Do not open it elsewhere; save it anew as JPEG from its source.",
+                )
+
+
+def _prepare(maker: Maker, parent: int) -> None:
     """Set up a worker: it ends with its parent, and leaves an interrupt to it."""
-    global _pipeline
+    global _maker, _pipeline
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _pipeline = FacePipeline.load(folders, embedder=embedder, floors=floors)
+    _maker, _pipeline = maker, maker.pipeline()
 
 
-def _one(photo: bytes, choice: Choice) -> Template | FrError:
+def _one(photo: bytes) -> Template | FrError:
     assert _pipeline is not None
-    return _template(_pipeline, photo, choice)
+    assert _maker is not None
+    return _template(_pipeline, photo, _maker.choice)

@@ -103,6 +103,8 @@ class Detector:
         for row in np.asarray(rows, np.float64):
             (x, y), (w, h) = row[0:2] * to_full, row[2:4] * to_full
             landmarks = row[4:14].reshape(5, 2) * to_full
+            if not np.isfinite(row).all() or np.ptp(landmarks, axis=0).max() < 1:
+                continue  # five landmarks in one pixel are no face
             faces.append(Face((float(x), float(y), float(w), float(h)), landmarks, float(row[14])))
         return faces
 

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import math
 import os
 import sys
 from collections.abc import Iterator
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from fr_cli.errors import QualityTooLow
 from fr_cli.face.weights import Model
 
 if TYPE_CHECKING:
@@ -31,7 +33,10 @@ class Embedder:
             self._client: Any = modeling.get_model_class("facial_recognition", model.deepface)()
 
     def embed(self, crop: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """A unit vector, shape (dimension,), from an aligned BGR crop of shape (112, 112, 3)."""
+        """A unit vector, shape (dimension,), from an aligned BGR crop of shape (112, 112, 3).
+
+        Raises QualityTooLow for a crop that the model cannot describe.
+        """
         import numpy as np
 
         # The client multiplies by 255 and truncates; the half keeps every value what it was.
@@ -39,7 +44,12 @@ class Embedder:
         vector = np.asarray(self._client.forward(scaled), np.float64).ravel()
         if vector.shape != (self.model.dimension,):
             raise RuntimeError(f"{self.model.name} returned shape {vector.shape}")
-        return np.asarray(vector / np.linalg.norm(vector), np.float32)
+        norm = float(np.linalg.norm(vector))
+        if not 0 < norm < math.inf:
+            raise QualityTooLow(
+                "No template can be made of this face.", hint="Take the photo again."
+            )
+        return np.asarray(vector / norm, np.float32)
 
 
 @contextlib.contextmanager

@@ -67,7 +67,7 @@ class FacePipeline:
         Raises WeightsWrong when weights are missing or are not the catalogue's bytes.
         """
         places = model_folders(default_home()) if folders is None else folders
-        finder, model = weights.catalogue()[DETECTOR], weights.catalogue()[embedder]
+        finder, model = weights.named(DETECTOR), weights.named(embedder)
         return cls(
             Decoder(),
             Detector(weights.load(finder, places)),
@@ -147,7 +147,7 @@ def fingerprint(embedder: str = EMBEDDER) -> str:
 
     SHA-256 (hex) over the catalogue's values; two galleries compare only if it is equal.
     """
-    finder, model = weights.catalogue()[DETECTOR], weights.catalogue()[embedder]
+    finder, model = weights.named(DETECTOR), weights.named(embedder)
     parts = (
         finder.sha256, model.sha256, model.alignment, model.colour_order, model.normalisation,
         "pipeline-1",

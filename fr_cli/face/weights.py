@@ -72,6 +72,16 @@ def catalogue() -> Mapping[str, Model]:
     return MappingProxyType({name: _model(name, **entry) for name, entry in entries.items()})
 
 
+def named(name: str) -> Model:
+    """A model of the catalogue; ConfigurationError (3) for a name that it lacks."""
+    try:
+        return catalogue()[name]
+    except KeyError:
+        raise ConfigurationError(
+            f"The catalogue has no model {name!r}.", hint=f"It has: {', '.join(catalogue())}."
+        ) from None
+
+
 def _model(
     name: str,
     *,

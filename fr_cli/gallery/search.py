@@ -7,6 +7,7 @@ choice of engine can lose a candidate but never change a score.
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from fr_cli.gallery.generation import Packed
@@ -108,7 +109,8 @@ def with_index(packed: Packed) -> Packed:
     handle = os.memfd_create("fr-annoy", os.MFD_CLOEXEC)
     try:
         index.save(f"/proc/self/fd/{handle}")
-        data = os.pread(handle, os.fstat(handle).st_size, 0)
+        # Not os.pread: one call returns at most 2 GiB, and Annoy would load the rest as it is.
+        data = Path(f"/proc/self/fd/{handle}").read_bytes()
     finally:
         os.close(handle)
     return Packed(packed.pks, packed.subjects, packed.vectors, data, search_k)

@@ -6,6 +6,7 @@ folder, the command line from `--home`.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from functools import cached_property
 from importlib import resources
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
     from fr_cli.audit.log import AuditLog
     from fr_cli.authority.policy import Policy
     from fr_cli.decision.calibration import Calibration
-    from fr_cli.face.pipeline import FacePipeline
+    from fr_cli.face.batch import Maker
+    from fr_cli.face.pipeline import Choice, FacePipeline
     from fr_cli.gallery.gallery import Gallery
 
 
@@ -70,6 +72,12 @@ class Bench:
         """Where weights are looked for."""
         return model_folders(self.site.home)
 
+    def maker(self, face: Choice) -> Maker:
+        """What makes templates of many photos: the home's model and the policy's floors."""
+        from fr_cli.face.batch import Maker
+
+        return Maker(self.model_folders, self.site.model, self.policy.quality_floors, face)
+
     @cached_property
     def pipeline(self) -> FacePipeline:
         """Photo → template, with the home's model and the policy's quality floors."""
@@ -91,16 +99,26 @@ class Bench:
             create=create,
         )
 
-    @cached_property
+    @property
     def calibration(self) -> Calibration | None:
         """The home's own calibration for this model, else the shipped one, else None."""
+        return self._calibration[0]
+
+    @property
+    def calibration_digest(self) -> str:
+        """SHA-256 of the bytes of the calibration's file, as it stands in the log."""
+        return self._calibration[1]
+
+    @cached_property
+    def _calibration(self) -> tuple[Calibration | None, str]:
         from fr_cli.decision.document import calibration_from_dict
 
         own = sorted(self.site.calibration.glob("*.json"))
         shipped = resources.files("fr_cli.decision").joinpath("shipped").iterdir()
         for source in (*own, *sorted(shipped, key=lambda file: file.name)):
             try:
-                document = json.loads(source.read_text())
+                data = source.read_bytes()
+                document = json.loads(data)
             except (OSError, ValueError) as trouble:
                 raise ConfigurationError(
                     f"The calibration {source} cannot be read: {trouble}.",
@@ -108,8 +126,8 @@ class Bench:
                 ) from trouble
             calibration = calibration_from_dict(document)
             if (calibration.fingerprint, calibration.fusion) == (self.fingerprint, "best"):
-                return calibration
-        return None
+                return calibration, hashlib.sha256(data).hexdigest()
+        return None, ""
 
     def close(self) -> None:
         """End child processes."""

@@ -82,10 +82,7 @@ def enroll(source: Source, bench: Bench, listener: Listener) -> Enrolled:
         feed = _Feed(gallery, result, retry=source.retry)
         made = batch.templates(
             feed.wanted(listener.track(rows, "Enrolling", len(rows))),
-            folders=bench.model_folders,
-            embedder=bench.site.model,
-            floors=bench.policy.quality_floors,
-            choice=source.face,
+            bench.maker(source.face),
             workers=source.workers,
         )
         for some in _batches(made):
@@ -93,6 +90,7 @@ def enroll(source: Source, bench: Bench, listener: Listener) -> Enrolled:
         feed.commit_changes()
         for reject in result.rejects:
             reject_file.write(reject)
+        feed.remember_rejects()  # last: what a run cut short did not report is news the next time
         gallery.settle()
         result.generation = int(gallery.store.meta("generation"))
         result.references = gallery.count("refs")
@@ -127,7 +125,9 @@ class _Feed:
         self.result = result
         self._retry = retry
         self._seen: set[tuple[str, str]] = set()
+        self._named: set[tuple[str, str]] = set()
         self._changes: list[tuple[int, Enrolment]] = []
+        self._refused: dict[str, str] = {}
 
     def wanted(self, rows: Iterable[Row | BadRow]) -> Iterator[tuple[_Wanted, bytes]]:
         for row in rows:
@@ -144,25 +144,29 @@ class _Feed:
                 self.reject(key, _refusal(row, "FileUnreadable", reason))
                 continue
             image_key = self.gallery.image_key(data)
-            if self._is_known(row.enrolment, image_key):
+            subject, name = row.enrolment.subject_id, row.enrolment.reference_id
+            if (subject, image_key) in self._seen:
+                self.result.unchanged += 1
                 continue
-            if self._was_rejected(image_key):
-                self.result.rejected_before += 1
+            if (subject, name) in self._named:
+                reason = "an earlier line has another image under this reference id"
+                key = _key_of(self.gallery, subject, name, image_key)
+                self.reject(key, _refusal(row, "BadRow", reason))
                 continue
-            self._seen.add((row.enrolment.subject_id, image_key))
-            yield _Wanted(row, image_key), data
+            if not self._is_known(row.enrolment, image_key):
+                if self._was_rejected(image_key):
+                    self.result.rejected_before += 1
+                    continue
+                yield _Wanted(row, image_key), data
+            self._seen.add((subject, image_key))
+            self._named.add((subject, name))
 
     def _is_known(self, enrolment: Enrolment, image_key: str) -> bool:
-        if (enrolment.subject_id, image_key) in self._seen:
-            self.result.unchanged += 1
-            return True
-        known = self.gallery.store.known(enrolment.subject_id, image_key, enrolment.reference_id)
-        same = next((one for one in known if one.image_key == image_key), None)
+        same = self.gallery.store.known(enrolment.subject_id, image_key)
         if same is None:
             return False
         now = (enrolment.reference_id, enrolment.watchlist, provenance(enrolment))
-        taken = any(one is not same for one in known)
-        if taken or (same.reference_id, same.watchlist, same.provenance) == now:
+        if (same.reference_id, same.watchlist, same.provenance) == now:
             self.result.unchanged += 1
         else:
             self._changes.append((same.pk, enrolment))
@@ -170,7 +174,7 @@ class _Feed:
         return True
 
     def _was_rejected(self, key: str) -> bool:
-        return not self._retry and self.gallery.store.was_rejected(key)
+        return key in self._refused or (not self._retry and self.gallery.store.was_rejected(key))
 
     def reject(self, key: str, reject: Reject) -> None:
         """Count a refusal: as new, or only as one of those seen before."""
@@ -178,14 +182,20 @@ class _Feed:
             self.result.rejected_before += 1
             return
         self.result.rejects.append(reject)
-        with self.gallery.store.transaction():
-            self.gallery.store.remember_reject(key, reject.error)
+        self._refused[key] = reject.error
 
     def commit_changes(self) -> None:
         """Apply changed metadata of unchanged images."""
+        if self._changes:
+            with self.gallery.store.transaction():
+                self.gallery.store.describe_again(self._changes)
+            self._changes.clear()
+
+    def remember_rejects(self) -> None:
+        """So that the next run only counts them."""
         with self.gallery.store.transaction():
-            for pk, enrolment in self._changes:
-                self.gallery.store.describe_again(pk, enrolment)
+            for key, error in self._refused.items():
+                self.gallery.store.remember_reject(key, error)
 
 
 def _commit(some: list[tuple[_Wanted, Template | FrError]], feed: _Feed, act: Act) -> None:
@@ -200,11 +210,12 @@ def _commit(some: list[tuple[_Wanted, Template | FrError]], feed: _Feed, act: Ac
             good.append((wanted.row.enrolment, wanted.image_key, template))
     if not good:
         return
-    store = feed.gallery.store
-    feed.result.shared_images += sum(
-        store.others_with_image(enrolment.subject_id, key) for enrolment, key, _ in good
-    )
+    feed.commit_changes()  # first: a reference id of this batch may have been another image's
     stored = feed.gallery.enrol(good, act.id)
+    store = feed.gallery.store
+    feed.result.shared_images += len(
+        {key for enrolment, key, _ in good if store.others_with_image(enrolment.subject_id, key)}
+    )
     # One entry a batch; the root makes each reference in it provable by its random ids.
     tree = Frontier()
     for reference_uid, subject_uid in stored:

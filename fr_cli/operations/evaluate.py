@@ -65,6 +65,7 @@ class Evaluation:
     failures: list[tuple[str, str]]
     warnings: list[str]
     unusable_rows: int
+    faces: Choice
     fingerprint: str
     calibration: Calibration | None
     fitted: Calibration | None
@@ -93,8 +94,9 @@ def evaluate(study: Study, bench: Bench, listener: Listener) -> Evaluation:
         result = _measure(study, data, excluded, bench)
         if study.calibrate is not None:
             fitted = _fit(data, excluded, study.manifest.stem, digest, bench)
-            _write(fitted, study.calibrate)
+            written = _write(fitted, study.calibrate)
             result = replace(result, fitted=fitted)
+            act.decide(calibration_written=written)
         act.exit_code = result.exit_code
         act.decide(**_for_the_log(result))
     return replace(result, head=act.head)
@@ -137,6 +139,7 @@ def _measure(
         failures=data.failures,
         warnings=_warnings(data, searched),
         unusable_rows=len(data.bad_rows),
+        faces=study.face,
         fingerprint=bench.fingerprint,
         calibration=calibration,
         fitted=None,
@@ -212,13 +215,16 @@ def _fit(
         ) from trouble
 
 
-def _write(calibration: Calibration, path: Path) -> None:
+def _write(calibration: Calibration, path: Path) -> str:
+    """Write the file whole or not at all; returns the SHA-256 of its bytes."""
     from fr_cli.decision.document import calibration_to_dict
 
     draft = path.with_name(path.name + ".new")
     try:
-        draft.write_text(json.dumps(calibration_to_dict(calibration), indent=1) + "\n")
+        data = json.dumps(calibration_to_dict(calibration), indent=1).encode() + b"\n"
+        draft.write_bytes(data)
         draft.replace(path)
+        return hashlib.sha256(data).hexdigest()
     except OSError as trouble:
         raise ConfigurationError(
             f"The calibration {path} cannot be written: {trouble.strerror}.",
@@ -238,6 +244,7 @@ def _digest(study: Study) -> str:
 def _for_the_log(result: Evaluation) -> dict[str, JSON]:
     return {
         "model": result.fingerprint,
+        "faces": str(result.faces),
         "references": result.references,
         "probes_mated": result.probes.mated_count,
         "probes_nonmated": result.probes.nonmated_count,

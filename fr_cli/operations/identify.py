@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Literal
 
 from fr_cli.audit.entry import JSON
 from fr_cli.decision.answer import Answer, decide
+from fr_cli.errors import UsageProblem
 from fr_cli.operations.bench import Bench
+from fr_cli.operations.grounds import LONGEST, grounds
 from fr_cli.records import Compared, Head, Quality
 
 if TYPE_CHECKING:
@@ -56,10 +58,12 @@ def identify(question: Question, bench: Bench) -> Identification:
     policy (4), of the gallery (10–13) and of the log (30, 31); each is logged as well.
     """
     clock = _Clock()
+    if question.watchlist is not None and not 0 < len(question.watchlist) <= LONGEST:
+        raise UsageProblem(f"The name of a watchlist has 1 to {LONGEST} characters.")
     with bench.audit.act(
         "identify",
         "consultation",
-        why={"case": question.case, "reason": question.reason},
+        why=grounds(question.case, question.reason, bench),
         policy=bench.policy_digest,
         watchlist=question.watchlist or "",
     ) as act:
@@ -113,7 +117,7 @@ def _for_the_log(answer: Answer, compared: Compared, bench: Bench) -> dict[str, 
     return {
         "outcome": answer.outcome,
         "model": bench.fingerprint,
-        "calibration": bench.calibration.data.sha256 if bench.calibration else "",
+        "calibration": bench.calibration_digest,
         "gallery": {
             "generation": compared.generation,
             "references": compared.references,

@@ -70,14 +70,7 @@ def read_labelled(
                 f"{manifest} has no column {name!r}, or it is empty.",
                 hint="Name columns of the manifest with --group-by.",
             )
-    embedded = batch.templates(
-        _photos(rows, data, listener),
-        folders=bench.model_folders,
-        embedder=bench.site.model,
-        floors=bench.policy.quality_floors,
-        choice=face,
-        workers=workers,
-    )
+    embedded = batch.templates(_photos(rows, data, listener), bench.maker(face), workers=workers)
     for row, template in embedded:
         if isinstance(template, FrError):
             if template.code not in range(20, 30):

@@ -72,7 +72,10 @@ def _folder(source: Path) -> Iterator[Row | BadRow]:
             if path.suffix.lower() in PHOTO_SUFFIXES:
                 line += 1
                 image = f"{subject.name}/{path.name}"
-                yield Row(line, path, Enrolment(subject.name, path.name, image))
+                if _is_text(image):
+                    yield Row(line, path, Enrolment(subject.name, path.name, image))
+                else:
+                    yield BadRow(line, image, "the file's name is not UTF-8 text")
 
 
 def _csv(source: Path) -> Iterator[Row | BadRow]:
@@ -108,7 +111,7 @@ def _jsonl(source: Path) -> Iterator[Row | BadRow]:
             shown = text[:200].decode(errors="replace").strip()
             try:
                 values = json.loads(text) if len(text) <= _MAX_LINE else None
-            except ValueError as trouble:
+            except (ValueError, RecursionError) as trouble:
                 yield BadRow(line, shown, f"not JSON: {trouble}")
                 continue
             if not isinstance(values, dict):
@@ -126,7 +129,7 @@ def _row(folder: Path, line: int, values: Mapping[str, Any]) -> Row | BadRow:
         for name, value in values.items()
         if value is not None and str(value).strip()
     }
-    if any("\ufffd" in value or "\0" in value for value in text.values()):
+    if not all(map(_is_text, text.values())):
         return BadRow(line, shown, "not UTF-8 text")
     absent = [name for name in REQUIRED if name not in text]
     if absent:
@@ -135,6 +138,11 @@ def _row(folder: Path, line: int, values: Mapping[str, Any]) -> Row | BadRow:
     named.setdefault("reference_id", text["image"])
     extra = {name: value for name, value in text.items() if name not in NAMED}
     return Row(line, folder / text["image"], Enrolment(**named, extra=extra))
+
+
+def _is_text(value: str) -> bool:
+    """Whether it was UTF-8: no mark of an undecodable byte, no half of a surrogate pair."""
+    return not any(letter in "\ufffd\0" or "\ud800" <= letter <= "\udfff" for letter in value)
 
 
 def read_photo(path: Path) -> bytes:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fr_cli.errors import UsageProblem
 from fr_cli.face import weights
 from fr_cli.operations.bench import Bench
 from fr_cli.records import Listener
@@ -18,20 +17,10 @@ def pull(
 
     In a home it is an act of the log. Raises WeightsWrong if no source has the right bytes.
     """
-    models = [_named(name) for name in names] or list(weights.catalogue().values())
+    models = [weights.named(name) for name in names] or list(weights.catalogue().values())
     if not (home / "site.yaml").exists():
         return weights.pull(models, user_home() / "models", source=source, listener=listener)
     with Bench(home) as bench, bench.audit.act("models pull", "administration") as act:
         pulled = weights.pull(models, home / "models", source=source, listener=listener)
         act.decide(models=[{"name": one.model.name, "sha256": one.model.sha256} for one in pulled])
     return pulled
-
-
-def _named(name: str) -> weights.Model:
-    try:
-        return weights.catalogue()[name]
-    except KeyError:
-        raise UsageProblem(
-            f"The catalogue has no model {name!r}.",
-            hint=f"It has: {', '.join(weights.catalogue())}.",
-        ) from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fr_cli.gallery.inspection import Finding, Stats, inspect, measure
 from fr_cli.operations.bench import Bench
+from fr_cli.operations.purge import record_finished
 from fr_cli.records import Listener
 
 
@@ -29,8 +30,9 @@ def rebuild(bench: Bench) -> int:
     with (
         bench.audit.act("gallery rebuild", "administration") as act,
         bench.gallery() as gallery,
-        gallery.writing(),
+        gallery.writing() as finished,
     ):
+        record_finished(finished, act)
         generation = gallery.rebuild(from_store=True)
         act.decide(generation=generation)
     return generation

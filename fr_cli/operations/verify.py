@@ -9,6 +9,7 @@ from fr_cli.decision.calibration import score_of
 from fr_cli.errors import ConfigurationError
 from fr_cli.face.pipeline import Choice
 from fr_cli.operations.bench import Bench
+from fr_cli.operations.grounds import grounds
 from fr_cli.records import Head, Quality
 
 
@@ -40,10 +41,10 @@ def verify(
     with bench.audit.act(
         "verify",
         "consultation",
-        why={"case": case, "reason": reason},
+        why=grounds(case, reason, bench),
         policy=bench.policy_digest,
     ) as act:
-        basis = bench.policy.legal_basis(reason) if reason else ""
+        basis = bench.policy.legal_basis(reason)
         calibration = bench.calibration
         if calibration is None:
             raise ConfigurationError(
@@ -69,6 +70,7 @@ def verify(
             score=f"{score:.4f}",
             threshold=f"{threshold:.4f}",
             model=bench.fingerprint,
+            calibration=bench.calibration_digest,
         )
     assert act.head is not None
     return Verification(

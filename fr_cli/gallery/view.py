@@ -1,0 +1,116 @@
+"""What is searched: one consistent state of the gallery, in memory.
+
+The current generation, minus what was removed since it was built, plus what was enrolled since:
+so that an enrolment is found, and a purge is not, from the moment that it returns.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fr_cli.gallery.generation import Generations, Packed
+from fr_cli.gallery.search import engine_for
+from fr_cli.gallery.store import Store
+from fr_cli.gallery.vault import KeySlots, unseal
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """A generation's rows and those beside it; `allowed` masks the former, None allows all."""
+
+    generation: int
+    rows: Packed
+    side: Packed
+    allowed: NDArray[np.bool_] | None = None
+
+    @property
+    def references(self) -> int:
+        """How many references a search compares: N of the error rates."""
+        built = len(self.rows.pks) if self.allowed is None else int(self.allowed.sum())
+        return built + len(self.side.pks)
+
+    @property
+    def subjects(self) -> int:
+        """How many people these are."""
+        built = self.rows.subjects if self.allowed is None else self.rows.subjects[self.allowed]
+        return len({*built.tolist(), *self.side.subjects.tolist()})
+
+    def within(self, members: NDArray[np.int64]) -> View:
+        """Only the references of these primary keys: a filter applies before the best are taken."""
+        import numpy as np
+
+        side = self.side.keep(np.isin(self.side.pks, members))
+        return View(self.generation, self.rows, side, np.isin(self.rows.pks, members))
+
+    def nearest(
+        self, probe: NDArray[np.float32], count: int, engine: str
+    ) -> tuple[list[tuple[int, float]], str]:
+        """[(reference pk, cosine), …] of the `count` most alike subjects, best reference each.
+
+        In falling order of cosine, ties by pk; and the name of the engine that shortlisted.
+        """
+        import numpy as np
+
+        chosen = engine_for(self.rows, engine)
+        wanted = min(len(self.rows.pks), 4 * count + 16)
+        while True:
+            near = np.empty(0, np.int64)
+            if len(self.rows.pks):
+                near = chosen.nearest(probe, wanted, self.allowed)
+            # One product a row, never a block of them: the last bit of a score must not
+            # depend on which other rows were on the shortlist.
+            cosines = [float(np.dot(vector, probe)) for vector in self.rows.vectors[near]]
+            cosines += [float(np.dot(vector, probe)) for vector in self.side.vectors]
+            pks = [*self.rows.pks[near].tolist(), *self.side.pks.tolist()]
+            subjects = [*self.rows.subjects[near].tolist(), *self.side.subjects.tolist()]
+            best: dict[int, tuple[int, float]] = {}
+            for place in sorted(range(len(pks)), key=lambda i: (-cosines[i], pks[i])):
+                best.setdefault(subjects[place], (pks[place], cosines[place]))
+            if len(best) >= count or wanted >= len(self.rows.pks):
+                return list(best.values())[:count], chosen.name
+            # Several references of the same few subjects filled the list: ask for more.
+            wanted = min(len(self.rows.pks), 4 * wanted)
+
+
+def load_view(
+    store: Store,
+    generations: Generations,
+    subject_keys: KeySlots,
+    fingerprint: str,
+    *,
+    generation: int | None = None,
+) -> View:
+    """The state of the gallery; call it within a snapshot of the store.
+
+    `generation` 0 stands for none: then every reference is unsealed under its subject's key.
+    """
+    import numpy as np
+
+    number = int(store.meta("generation")) if generation is None else generation
+    packed = generations.read(number, fingerprint)
+    hidden = store.hidden()
+    if hidden and len(packed.pks):
+        gone = np.isin(packed.pks, np.array(hidden))
+        packed = packed.keep(~gone) if gone.any() else packed
+    newer = store.newer_than(int(store.meta("high_water")) if number else 0)
+    keys = subject_keys.read_many([row.slot for row in newer])
+    vectors = [
+        np.frombuffer(unseal(key, row.sealed, bound(row.uid, fingerprint)), "<f4")
+        for key, row in zip(keys, newer, strict=True)
+    ]
+    side = Packed(
+        np.array([row.pk for row in newer], np.int64),
+        np.array([row.subject for row in newer], np.int64),
+        np.stack(vectors) if vectors else np.empty((0, packed.vectors.shape[1]), np.float32),
+    )
+    return View(number, packed, side)
+
+
+def bound(reference_uid: str, fingerprint: str) -> str:
+    """What a sealed template is bound to (ISO/IEC 24745: secure binding)."""
+    return f"template/{reference_uid}/{fingerprint}"

@@ -1,0 +1,93 @@
+"""What the console script loads: nothing heavy for its help, no TensorFlow for a search."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ..conftest import GROUNDS, MATED, Fr, photo
+
+HEAVY = {"numpy", "cv2", "onnxruntime", "deepface", "tensorflow", "pydantic", "cryptography"}
+NEVER = {"tensorflow", "keras", "gdown", "requests"}
+
+
+def script() -> str:
+    """The console script beside this Python, else on the path."""
+    beside = Path(sys.executable).parent / "fr"
+    found = str(beside) if beside.exists() else shutil.which("fr")
+    assert found, "the project is not installed: pip install -e ."
+    return found
+
+
+def fr(*words: object, stdin: bytes = b"", **variables: str) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        [script(), *map(str, words)],
+        input=stdin, capture_output=True, env=os.environ | variables, timeout=120, check=False,
+    )  # fmt: skip
+
+
+def loaded(*words: object) -> set[str]:
+    """The top-level modules that a command line leaves in memory."""
+    code = (
+        "import sys\n"
+        "from fr_cli.cli.main import app\n"
+        "try: app(sys.argv[1:])\n"
+        "except SystemExit as end: assert not end.code, end.code\n"
+        "print('\\n' + ' '.join({name.partition('.')[0] for name in sys.modules}))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *map(str, words)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return set(done.stdout.splitlines()[-1].split())
+
+
+def test_help_loads_nothing_heavy() -> None:
+    assert loaded("--help") & (HEAVY | NEVER) == set()
+
+
+@pytest.mark.parametrize("words", [("--version",), ("identify", "--help")])
+def test_what_needs_no_home_loads_nothing_heavy(words: tuple[str, ...]) -> None:
+    # Typer itself loads pydantic as soon as there is an option to convert.
+    assert loaded(*words) & (HEAVY | NEVER) <= {"pydantic"}
+
+
+def test_a_search_loads_neither_tensorflow_nor_what_downloads(enrolled: Fr) -> None:
+    modules = loaded("--home", enrolled.home, "identify", photo(MATED), *GROUNDS)
+    assert {"deepface", "onnxruntime"} <= modules
+    assert modules & NEVER == set()
+
+
+def test_the_console_script_answers_in_one_document(enrolled: Fr) -> None:
+    words = ("--json", "identify", "-", *GROUNDS)
+    done = fr(*words, stdin=photo(MATED).read_bytes(), FR_HOME=str(enrolled.home))
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == b""
+    assert json.loads(done.stdout)["candidates"][0]["subject_id"] == MATED
+    assert done.stdout.count(b"\n") == 1
+
+
+def test_the_console_script_exits_with_the_code_of_the_error(enrolled: Fr, tmp_path: Path) -> None:
+    home = {"FR_HOME": str(enrolled.home)}
+    for words, code in (
+        (("identify", "missing.jpg", *GROUNDS), 20),
+        (("identify", photo(MATED, "emotions_sheet"), *GROUNDS), 22),
+        (("identify", photo(MATED), "--reason", "test"), 2),
+        (("identify", photo(MATED), "--home", tmp_path / "none", *GROUNDS), 3),
+    ):
+        done = fr(*words, "--json", **home)
+        assert (done.returncode, done.stdout) == (code, b"")
+        assert json.loads(done.stderr)["code"] == code
+        assert b"\n" not in done.stderr.rstrip(b"\n")
+
+
+def test_a_reader_that_goes_away_is_no_traceback(enrolled: Fr) -> None:
+    command = f'"{script()}" --home "{enrolled.home}" policy show | true'
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,132 @@
+"""A gallery of random unit vectors: no photo and no model is needed here."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from fr_cli.gallery.gallery import Gallery
+from fr_cli.keys import SigningKey, SiteKey
+from fr_cli.records import Enrolment, Template
+from fr_cli.site import Site
+
+FINGERPRINT = "ab" * 32
+Vector = NDArray[np.float32]
+
+
+def unit(vector: NDArray[np.floating]) -> Vector:
+    return (vector / np.linalg.norm(vector, axis=-1, keepdims=True)).astype(np.float32)
+
+
+def vectors(count: int, seed: int = 0, dimension: int = 32) -> Vector:
+    """Random directions, shape (count, dimension)."""
+    return unit(np.random.default_rng(seed).standard_normal((count, dimension)))
+
+
+def near(vector: Vector, seed: int = 0, cosine: float = 0.9) -> Vector:
+    """A direction of about this cosine to another."""
+    noise = np.random.default_rng(seed).standard_normal(vector.shape)
+    noise -= (noise @ vector) * vector
+    noise /= np.linalg.norm(noise)
+    return unit(cosine * vector + (1 - cosine**2) ** 0.5 * noise)
+
+
+class House:
+    """A home's folders and keys, and galleries opened on them."""
+
+    def __init__(self, home: Path, *, new: bool = True) -> None:
+        self.site = Site(home, "fr.local/test", "SFace")
+        if new:
+            for name in ("keys", "gallery"):
+                (home / name).mkdir(parents=True)
+            SiteKey.create(self.site.keys)
+            SigningKey.create(self.site.keys)
+
+    def open(
+        self, *, create: bool = False, fingerprint: str | None = FINGERPRINT, key: bytes = b""
+    ) -> Gallery:
+        site_key = SiteKey(key) if key else SiteKey.load(self.site.keys)
+        signer = SigningKey.load(self.site.keys)
+        return Gallery.open(self.site, site_key, signer, fingerprint=fingerprint, create=create)
+
+    def enrol(self, *people: tuple[str, str, Vector], watchlist: str = "") -> None:
+        """Store (subject id, reference id, template) under the write lock."""
+        with self.open(create=True) as gallery, gallery.writing():
+            store(gallery, *people, watchlist=watchlist)
+
+    def rebuild(self) -> None:
+        with self.open() as gallery, gallery.writing():
+            gallery.rebuild()
+
+    def purge(self, subject: str) -> None:
+        with self.open() as gallery, gallery.writing():
+            assert gallery.purge(subject) is not None
+
+    def found(
+        self, probe: Vector, count: int = 3, watchlist: str | None = None, engine: str = "auto"
+    ) -> list[str]:
+        with self.open() as gallery:
+            hits, _ = gallery.search(probe, count=count, watchlist=watchlist, engine=engine)
+        return [hit.subject_id for hit in hits]
+
+    def files(self) -> dict[Path, bytes]:
+        """Every file of the home."""
+        return {path: path.read_bytes() for path in self.site.home.rglob("*") if path.is_file()}
+
+
+def store(gallery: Gallery, *people: tuple[str, str, Vector], watchlist: str = "") -> None:
+    gallery.enrol(
+        [
+            (
+                Enrolment(subject, reference, "", watchlist=watchlist),
+                gallery.image_key(vector.tobytes()),
+                Template(vector, FINGERPRINT),
+            )
+            for subject, reference, vector in people
+        ],
+        "0" * 32,
+    )
+
+
+def one_each(templates: Sequence[Vector] | Vector) -> list[tuple[str, str, Vector]]:
+    """Subjects s0, s1 … with one reference each."""
+    return [(f"s{index}", "r", vector) for index, vector in enumerate(templates)]
+
+
+@contextlib.contextmanager
+def quick_folder() -> Iterator[Path]:
+    """A folder, in memory where there is one: the tests of this room sync thousands of times."""
+    memory = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(dir=memory if os.access(memory, os.W_OK) else None) as folder:
+        yield Path(folder)
+
+
+@pytest.fixture(autouse=True)
+def _damage_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Readers try again a moment after damage; a thousand flipped bytes would wait for minutes."""
+    monkeypatch.setattr(time, "sleep", lambda _: None)
+
+
+@pytest.fixture
+def house() -> Iterator[House]:
+    """A home without a gallery."""
+    with quick_folder() as folder:
+        yield House(folder / "home")
+
+
+@pytest.fixture
+def six(house: House) -> tuple[House, Vector]:
+    """Six subjects: four in generation 1, two enrolled since."""
+    templates = vectors(6)
+    house.enrol(*one_each(templates)[:4])
+    house.rebuild()
+    house.enrol(*one_each(templates)[4:])
+    return house, templates

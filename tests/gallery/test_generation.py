@@ -1,0 +1,229 @@
+"""A generation is read as it was written, or not at all."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fr_cli.errors import FrError, GalleryDamaged, OtherModel
+from fr_cli.gallery import generation
+from fr_cli.gallery.generation import Generations, Packed
+from fr_cli.gallery.inspection import inspect
+from fr_cli.gallery.search import with_index
+from fr_cli.gallery.vault import KeySlots
+from fr_cli.keys import SigningKey
+from fr_cli.records import Silence
+
+from .conftest import FINGERPRINT, House, Vector, vectors
+
+
+def packed(count: int = 5, dimension: int = 8) -> Packed:
+    pks = np.arange(10, 10 + count, dtype=np.int64)
+    return Packed(pks, pks // 2, vectors(count, dimension=dimension))
+
+
+@pytest.fixture
+def generations(tmp_path: Path) -> Generations:
+    (tmp_path / "generations").mkdir()
+    slots = KeySlots(tmp_path / "slots", b"w" * 32)
+    slots.create(1)
+    return Generations(tmp_path / "generations", slots, SigningKey.create(tmp_path))
+
+
+def same(one: Packed, other: Packed) -> bool:
+    arrays = ((one.pks, other.pks), (one.subjects, other.subjects), (one.vectors, other.vectors))
+    return (
+        all(np.array_equal(a, b) for a, b in arrays)
+        and (one.annoy, one.search_k) == (other.annoy, other.search_k)
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("count", [0, 1, 5, 300])
+def test_what_is_written_is_read(
+    generations: Generations, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    monkeypatch.setattr(generation, "CHUNK", 1000)
+    written = packed(count) if count else Packed.empty()
+    number = generations.write(written, FINGERPRINT)
+    assert number == 1
+    assert same(generations.read(number, FINGERPRINT), written)
+    assert generations.numbers() == [1]
+
+
+def test_the_index_is_kept_with_the_templates(generations: Generations) -> None:
+    written = with_index(packed(50))
+    assert written.annoy
+    assert same(generations.read(generations.write(written, FINGERPRINT), FINGERPRINT), written)
+
+
+def test_no_template_of_a_generation_lies_on_the_disk_in_clear(generations: Generations) -> None:
+    written = with_index(packed(50))
+    generations.write(written, FINGERPRINT)
+    row = written.vectors[7].tobytes()
+    assert row in written.annoy  # so the index would give it away
+    for path in generations.folder.iterdir():
+        assert row[:12] not in path.read_bytes()
+
+
+def test_a_destroyed_generation_is_noise_even_in_a_copy(
+    generations: Generations, tmp_path: Path
+) -> None:
+    number = generations.write(packed(), FINGERPRINT)
+    shutil.copytree(generations.folder, tmp_path / "backup")
+    generations.destroy(number)
+    assert generations.numbers() == []
+    shutil.rmtree(generations.folder)
+    shutil.copytree(tmp_path / "backup", generations.folder)
+    with pytest.raises(GalleryDamaged, match="slot"):
+        generations.read(number, FINGERPRINT)
+
+
+def test_a_generation_of_another_number_or_model_is_refused(generations: Generations) -> None:
+    number = generations.write(packed(), FINGERPRINT)
+    with pytest.raises(GalleryDamaged):
+        generations.read(number, "cd" * 32)
+    for path in list(generations.folder.iterdir()):
+        shutil.copy(path, generations.folder / path.name.replace("000001", "000002"))
+    with pytest.raises(GalleryDamaged):
+        generations.read(2, FINGERPRINT)
+
+
+def test_a_manifest_signed_by_another_home_is_refused(
+    generations: Generations, tmp_path: Path
+) -> None:
+    (tmp_path / "other").mkdir()
+    stranger = SigningKey.create(tmp_path / "other")
+    number = generations.write(packed(), FINGERPRINT)
+    path = generations.folder / "000001.json"
+    body = path.read_bytes().partition(b"\n")[0]
+    path.write_bytes(body + b"\n" + stranger.sign(body).hex().encode())
+    with pytest.raises(GalleryDamaged, match="not signed"):
+        generations.read(number, FINGERPRINT)
+
+
+@pytest.mark.parametrize("part", ["000001.templates", "000001.annoy", "000001.json"])
+@pytest.mark.parametrize("change", ["gone", "empty", "shorter", "longer"])
+def test_a_file_that_is_missing_or_of_another_length_is_noticed(
+    generations: Generations, part: str, change: str
+) -> None:
+    number = generations.write(with_index(packed(50)), FINGERPRINT)
+    path = generations.folder / part
+    data = path.read_bytes()
+    if change == "gone":
+        path.unlink()
+    else:
+        path.write_bytes({"empty": b"", "shorter": data[:-1], "longer": data + b"\0"}[change])
+    with pytest.raises(GalleryDamaged):
+        generations.read(number, FINGERPRINT)
+
+
+def test_chunks_that_change_places_do_not_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(generation, "CHUNK", 100)
+    key, name = b"k" * 32, "1/templates"
+    sealed = b"".join(generation._seal_chunks(key, bytes(range(250)) * 2, name))
+    assert generation._unseal_chunks(key, sealed, name) == bytes(range(250)) * 2
+    step = 100 + 16
+    for changed in (
+        sealed[step : 2 * step] + sealed[:step] + sealed[2 * step :],
+        sealed[:-step],
+        sealed[step:],
+        sealed + sealed[-step:],
+    ):
+        with pytest.raises(GalleryDamaged):
+            generation._unseal_chunks(key, changed, name)
+    for other_key, other_name in ((b"x" * 32, name), (key, "2/templates"), (key, "1/annoy")):
+        with pytest.raises(GalleryDamaged):
+            generation._unseal_chunks(other_key, sealed, other_name)
+
+
+def flips(path: Path) -> Iterator[int]:
+    """Places in a file: every byte of a small one, one in each region of a large one."""
+    size = path.stat().st_size
+    yield from range(0, size, max(1, size // 200))
+    yield size - 1
+
+
+def test_a_flipped_byte_of_a_generation_never_gives_an_answer(six: tuple[House, Vector]) -> None:
+    house, templates = six
+    assert house.found(templates[1], 1) == ["s1"]
+    files = sorted((house.site.gallery / "generations").iterdir())
+    assert {path.suffix for path in files} == {".json", ".templates", ".annoy"}
+    for path in files:
+        whole = path.read_bytes()
+        for position in flips(path) if whole else ():
+            changed = bytearray(whole)
+            changed[position] ^= 0x10
+            path.write_bytes(changed)
+            with pytest.raises(GalleryDamaged) as caught:
+                house.found(templates[1])
+            assert caught.value.code == 12
+        path.write_bytes(whole)
+    assert house.found(templates[1], 1) == ["s1"]
+
+
+def test_a_flipped_byte_of_a_key_slot_never_gives_another_answer(
+    six: tuple[House, Vector],
+) -> None:
+    house, templates = six
+    right = house.found(templates[5])
+    for name in ("generations.slots", "subjects.slots"):
+        path = house.site.keys / name
+        whole = path.read_bytes()
+        for position in range(len(whole)):
+            changed = bytearray(whole)
+            changed[position] ^= 0x01
+            path.write_bytes(changed)
+            try:
+                assert house.found(templates[5]) == right  # a slot that this search does not need
+            except GalleryDamaged:
+                continue
+        path.write_bytes(whole)
+
+
+def test_a_flipped_byte_of_the_database_gives_an_error_of_the_tree_or_an_answer(
+    six: tuple[House, Vector],
+) -> None:
+    house, templates = six
+    path = house.site.gallery / "gallery.db"
+    whole = path.read_bytes()
+    for position in range(0, len(whole), 149):
+        changed = bytearray(whole)
+        changed[position] ^= 0xFF
+        path.write_bytes(changed)
+        for side in path.parent.glob("gallery.db-*"):
+            side.unlink()
+        try:
+            house.found(templates[5])
+            with house.open() as gallery:
+                inspect(gallery, Silence())
+        except FrError as trouble:
+            assert trouble.code in (10, 12, 13), (position, trouble)
+
+
+def test_another_site_key_opens_nothing(six: tuple[House, Vector]) -> None:
+    house, templates = six
+    with house.open(key=b"x" * 32) as gallery, pytest.raises(GalleryDamaged):
+        gallery.search(templates[0], count=1)
+
+
+def test_a_gallery_of_another_model_is_refused(six: tuple[House, Vector]) -> None:
+    house, _ = six
+    with pytest.raises(OtherModel) as caught:
+        house.open(fingerprint="cd" * 32)
+    assert caught.value.code == 13
+
+
+def test_a_sealed_template_moved_to_another_reference_does_not_open(
+    six: tuple[House, Vector],
+) -> None:
+    house, templates = six
+    with house.open() as gallery:
+        rows = dict(gallery.store.db.execute("SELECT pk, sealed FROM refs").fetchall())
+        with gallery.store.transaction():
+            gallery.store.db.execute("UPDATE refs SET sealed = ? WHERE pk = 6", (rows[5],))
+        with pytest.raises(GalleryDamaged):
+            gallery.search(templates[0], count=1)
