@@ -44,6 +44,17 @@ class Site:
         """Calibrations that replace the shipped ones."""
         return self.home / "calibration"
 
+    def refuse_inside(self, path: Path | None, *, except_for: Path | None = None) -> None:
+        """ConfigurationError for an output file that would lie among the home's own files."""
+        if path is None:
+            return
+        place, home = path.resolve(), self.home.resolve()
+        if home in place.parents and (except_for is None or except_for.resolve() != place.parent):
+            raise ConfigurationError(
+                f"{path} lies in the home, whose files only fr itself writes.",
+                hint="Choose a path outside of the home.",
+            )
+
     @property
     def policy(self) -> Path:
         """The policy of this site."""

@@ -51,6 +51,7 @@ def document(result: Enrolled) -> dict[str, Any]:
     return {
         "schema": "fr/enroll/1",
         "added": result.added,
+        "replaced": result.replaced,
         "updated": result.updated,
         "unchanged": result.unchanged,
         "rejected": len(result.rejects),
@@ -78,7 +79,9 @@ def pictures(result: Enrolled) -> list[RenderableType]:
     """What the run did, in words."""
     lines: list[RenderableType] = [
         plain(
-            f"{result.added:,} references added, {result.updated:,} updated, "
+            f"{result.added:,} references added, "
+            + (f"{result.replaced:,} of them in place of older ones, " * bool(result.replaced))
+            + f"{result.updated:,} updated, "
             f"{result.unchanged:,} unchanged, {len(result.rejects):,} refused"
             + (f", {result.rejected_before:,} refused before" if result.rejected_before else "")
             + "."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import itertools
 import multiprocessing
 import os
 import signal
@@ -58,7 +59,7 @@ def templates(
     cores = len(os.sched_getaffinity(0))
     count = min(workers or cores, 4 * cores)
     source = iter(photos)
-    first = deque(item for item, _ in zip(source, range(count * PHOTOS_A_WORKER), strict=False))
+    first = deque(itertools.islice(source, count * PHOTOS_A_WORKER))
     count = min(count, len(first) // PHOTOS_A_WORKER)
     everything = _drained(first, source)
     if count < 2:

@@ -43,6 +43,15 @@ SIDE_LIMIT = 1000
 
 
 @dataclass(frozen=True)
+class Stored:
+    """The random ids of a new reference, of its subject, and of those that it replaced."""
+
+    reference_uid: str
+    subject_uid: str
+    replaced: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Purged:
     """What a purge removes: random ids, and a keyed hash that stands for the id of the feed."""
 
@@ -110,13 +119,12 @@ class Gallery:
         """The keyed hash by which an image is known again; says nothing without the site key."""
         return hmac.new(self._hash_secret, image, hashlib.sha256).hexdigest()
 
-    def enrol(
-        self, batch: Sequence[tuple[Enrolment, str, Template]], act: str
-    ) -> list[tuple[str, str]]:
+    def enrol(self, batch: Sequence[tuple[Enrolment, str, Template]], act: str) -> list[Stored]:
         """Seal and store references (enrolment, image key, template) in one transaction.
 
-        Returns [(reference uid, subject uid), …] in the order of the batch. `act` names the
-        audit intent under which this happens. Needs the write lock.
+        Returns what was stored in the order of the batch. A reference of the same subject and
+        reference id is replaced. `act` names the audit intent under which this happens. Needs
+        the write lock.
         """
         when = now()
         ids = dict.fromkeys(enrolment.subject_id for enrolment, _, _ in batch)
@@ -141,11 +149,20 @@ class Gallery:
                     for m in template.quality.measures
                     if m.native is not None
                 }
-                self.store.add_reference(
+                replaced = self.store.add_reference(
                     NewReference(uid, pk, enrolment, image_key, sealed, quality), act, when
                 )
-                stored.append((uid, subject_uid))
+                stored.append(Stored(uid, subject_uid, tuple(replaced)))
         return stored
+
+    def describe_again(self, changes: Sequence[tuple[int, Enrolment]]) -> list[str]:
+        """Apply changed metadata to unchanged images (pk, what is said of it now); needs the lock.
+
+        Returns the uids of the references that changed.
+        """
+        with self.store.transaction():
+            self.store.describe_again(changes)
+            return [uid for pk, _ in changes if (uid := self.store.uid_of(pk)) is not None]
 
     def settle(self) -> None:
         """Build the next generation if something was removed from the current one, or much has

@@ -122,13 +122,13 @@ class Store(Database):
         ).fetchone()
         return row is not None
 
-    def add_reference(self, new: NewReference, act: str, now: str) -> None:
-        """Store a reference, replacing one of the same reference id."""
+    def add_reference(self, new: NewReference, act: str, now: str) -> list[str]:
+        """Store a reference; returns the uid of the one of the same reference id it replaces."""
         old = self.db.execute(
-            "SELECT pk FROM refs WHERE subject = ? AND reference_id = ?",
+            "SELECT pk, uid FROM refs WHERE subject = ? AND reference_id = ?",
             (new.subject_pk, new.enrolment.reference_id),
         ).fetchall()
-        self.remove_references(pk for (pk,) in old)
+        self.remove_references(pk for pk, _ in old)
         self.db.execute(
             "INSERT INTO refs (uid, subject, reference_id, image_key, watchlist, provenance, "
             "quality, sealed, act, enrolled_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -138,6 +138,7 @@ class Store(Database):
                 new.sealed, act, now,
             ),
         )  # fmt: skip
+        return [str(uid) for _, uid in old]
 
     def was_rejected(self, image_key: str) -> bool:
         """Whether an image of this keyed hash was refused before."""
@@ -191,6 +192,11 @@ class Store(Database):
         return self.db.execute(
             "SELECT reference_id, uid, sealed FROM refs WHERE subject = ? ORDER BY pk", (subject,)
         ).fetchall()
+
+    def uid_of(self, pk: int) -> str | None:
+        """The random id of a reference; None if it is gone."""
+        row = self.db.execute("SELECT uid FROM refs WHERE pk = ?", (pk,)).fetchone()
+        return None if row is None else str(row[0])
 
     def names_of(self, pk: int) -> tuple[str, str, str, str] | None:
         """(subject id, reference id, subject uid, reference uid); None if it is gone."""

@@ -4,54 +4,25 @@ from __future__ import annotations
 
 import csv
 import itertools
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from fr_cli.audit.log import Act
-from fr_cli.audit.merkle import Frontier, leaf_hash
+from fr_cli.audit.merkle import root_of
 from fr_cli.errors import DONE_WITH_SKIPS, ConfigurationError, FrError
 from fr_cli.face import batch
 from fr_cli.face.pipeline import Choice
 from fr_cli.gallery.gallery import Gallery
-from fr_cli.gallery.store import provenance
 from fr_cli.operations.bench import Bench
-from fr_cli.operations.manifest import BadRow, Row, read_manifest, read_photo
+from fr_cli.operations.feed import Feed, Reject, Wanted
+from fr_cli.operations.manifest import count_rows, read_manifest
+from fr_cli.operations.purge import record_finished
 from fr_cli.records import Enrolment, Listener, Template
 
 #: References committed together: one transaction and one entry of the log.
 BATCH = 200
-
-
-@dataclass(frozen=True)
-class Reject:
-    """One line of the feed that was not enrolled, and why."""
-
-    line: int
-    subject_id: str
-    image: str
-    error: str
-    reason: str
-
-
-@dataclass
-class Enrolled:
-    """What a run did; every line of the feed is counted once."""
-
-    added: int = 0
-    updated: int = 0
-    unchanged: int = 0
-    rejected_before: int = 0
-    rejects: list[Reject] = field(default_factory=list)
-    shared_images: int = 0
-    generation: int = 0
-    references: int = 0
-    subjects: int = 0
-
-    @property
-    def exit_code(self) -> int:
-        """0, or 100 if an image was refused that was not refused before."""
-        return DONE_WITH_SKIPS if self.rejects else 0
 
 
 @dataclass(frozen=True)
@@ -65,39 +36,67 @@ class Source:
     workers: int | None = None
 
 
+@dataclass(frozen=True)
+class Enrolled:
+    """What a run did; every line of the feed is counted once.
+
+    `replaced` of the added references took the place of one of the same reference id.
+    """
+
+    added: int
+    replaced: int
+    updated: int
+    unchanged: int
+    rejected_before: int
+    rejects: tuple[Reject, ...]
+    shared_images: int
+    generation: int
+    references: int
+    subjects: int
+
+    @property
+    def exit_code(self) -> int:
+        """0, or 100 if an image was refused that was not refused before."""
+        return DONE_WITH_SKIPS if self.rejects else 0
+
+
 def enroll(source: Source, bench: Bench, listener: Listener) -> Enrolled:
     """Enrol every line of the source that is new or changed.
 
     A line that cannot be enrolled is reported and the run goes on. Each batch is committed by
-    itself, so that a run that is cut short loses nothing that it announced.
+    itself under the gallery's lock, so that a run that is cut short loses nothing that it
+    announced, and a purge need not wait for the end of the night.
     """
-    rows = list(read_manifest(source.path))
-    result = Enrolled()
+    rows, total = read_manifest(source.path), count_rows(source.path)
+    bench.site.refuse_inside(source.rejects)
     with (
+        bench.audit.act("enroll", "collection", policy=bench.policy_digest) as act,
         _RejectFile(source.rejects) as reject_file,
-        bench.audit.act("enroll", "collection", policy=bench.policy_digest, lines=len(rows)) as act,
         bench.gallery(create=True) as gallery,
-        gallery.writing(),
     ):
-        feed = _Feed(gallery, result, retry=source.retry)
+        feed = Feed(
+            gallery, face=source.face, floors=bench.policy.quality_floors, retry=source.retry
+        )
+        run = _Run(gallery, feed, act)
         made = batch.templates(
-            feed.wanted(listener.track(rows, "Enrolling", len(rows))),
+            feed.wanted(listener.track(rows, "Enrolling", total)),
             bench.maker(source.face),
             workers=source.workers,
         )
-        for some in _batches(made):
-            _commit(some, feed, act)
-        feed.commit_changes()
-        for reject in result.rejects:
+        while some := list(itertools.islice(made, BATCH)):
+            run.commit(some)
+        run.commit([])
+        for reject in feed.rejects:
             reject_file.write(reject)
         feed.remember_rejects()  # last: what a run cut short did not report is news the next time
-        gallery.settle()
-        result.generation = int(gallery.store.meta("generation"))
-        result.references = gallery.count("refs")
-        result.subjects = gallery.count("subjects")
+        with run.writing():
+            gallery.settle()
+        result = run.result()
         act.exit_code = result.exit_code
         act.decide(
+            lines=feed.lines,
             added=result.added,
+            replaced=result.replaced,
             updated=result.updated,
             unchanged=result.unchanged,
             rejected=len(result.rejects),
@@ -109,123 +108,78 @@ def enroll(source: Source, bench: Bench, listener: Listener) -> Enrolled:
     return result
 
 
-@dataclass(frozen=True)
-class _Wanted:
-    """A row whose image has to be embedded."""
+class _Run:
+    """Commits batches, each with its entry in the log, and counts."""
 
-    row: Row
-    image_key: str
+    def __init__(self, gallery: Gallery, feed: Feed, act: Act) -> None:
+        self._gallery, self._feed, self._act = gallery, feed, act
+        self._added = self._replaced = self._updated = self._raced = self._shared = 0
 
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Hold the gallery's lock; what it finished of earlier purges enters the log."""
+        with self._gallery.writing() as finished:
+            record_finished(finished, self._act)
+            yield
 
-class _Feed:
-    """Sorts the rows of a feed: known, changed, refused before, or to be embedded."""
-
-    def __init__(self, gallery: Gallery, result: Enrolled, *, retry: bool) -> None:
-        self.gallery = gallery
-        self.result = result
-        self._retry = retry
-        self._seen: set[tuple[str, str]] = set()
-        self._named: set[tuple[str, str]] = set()
-        self._changes: list[tuple[int, Enrolment]] = []
-        self._refused: dict[str, str] = {}
-
-    def wanted(self, rows: Iterable[Row | BadRow]) -> Iterator[tuple[_Wanted, bytes]]:
-        for row in rows:
-            if isinstance(row, BadRow):
-                self.reject(_key_of(self.gallery, row.text, row.reason), Reject(
-                    row.line, "", "", "BadRow", row.reason
-                ))  # fmt: skip
-                continue
-            try:
-                data = read_photo(row.path)
-            except OSError as trouble:
-                reason = f"the file cannot be read: {trouble.strerror}"
-                key = _key_of(self.gallery, row.enrolment.subject_id, row.enrolment.image)
-                self.reject(key, _refusal(row, "FileUnreadable", reason))
-                continue
-            image_key = self.gallery.image_key(data)
-            subject, name = row.enrolment.subject_id, row.enrolment.reference_id
-            if (subject, image_key) in self._seen:
-                self.result.unchanged += 1
-                continue
-            if (subject, name) in self._named:
-                reason = "an earlier line has another image under this reference id"
-                key = _key_of(self.gallery, subject, name, image_key)
-                self.reject(key, _refusal(row, "BadRow", reason))
-                continue
-            if not self._is_known(row.enrolment, image_key):
-                if self._was_rejected(image_key):
-                    self.result.rejected_before += 1
-                    continue
-                yield _Wanted(row, image_key), data
-            self._seen.add((subject, image_key))
-            self._named.add((subject, name))
-
-    def _is_known(self, enrolment: Enrolment, image_key: str) -> bool:
-        same = self.gallery.store.known(enrolment.subject_id, image_key)
-        if same is None:
-            return False
-        now = (enrolment.reference_id, enrolment.watchlist, provenance(enrolment))
-        if (same.reference_id, same.watchlist, same.provenance) == now:
-            self.result.unchanged += 1
-        else:
-            self._changes.append((same.pk, enrolment))
-            self.result.updated += 1
-        return True
-
-    def _was_rejected(self, key: str) -> bool:
-        return key in self._refused or (not self._retry and self.gallery.store.was_rejected(key))
-
-    def reject(self, key: str, reject: Reject) -> None:
-        """Count a refusal: as new, or only as one of those seen before."""
-        if self._was_rejected(key):
-            self.result.rejected_before += 1
+    def commit(self, some: list[tuple[Wanted, Template | FrError]]) -> None:
+        """Store the templates of a batch and the changes found so far; report the rest."""
+        good: list[tuple[Enrolment, str, Template]] = []
+        for wanted, template in some:
+            if isinstance(template, FrError):
+                self._feed.refuse(wanted, template)
+            else:
+                good.append((wanted.row.enrolment, wanted.image_key, template))
+        changes, self._feed.changes = self._feed.changes, []
+        if not good and not changes:
             return
-        self.result.rejects.append(reject)
-        self._refused[key] = reject.error
+        store = self._gallery.store
+        with self.writing():
+            # First: a reference id of this batch may have been another image's.
+            changed = self._gallery.describe_again(changes)
+            # Another run may have been quicker since this one looked.
+            fresh = [one for one in good if store.known(one[0].subject_id, one[1]) is None]
+            stored = self._gallery.enrol(fresh, self._act.id)
+            # One entry a batch; the root makes each reference provable by its random ids.
+            replaced = [uid for one in stored for uid in one.replaced]
+            self._act.batch(
+                enrolled=len(stored),
+                replaced=len(replaced),
+                updated=len(changed),
+                root=root_of(f"{one.reference_uid}/{one.subject_uid}" for one in stored),
+                replaced_root=root_of(replaced),
+                updated_root=root_of(changed),
+            )
+        self._shared += len(
+            {
+                key
+                for enrolment, key, _ in fresh
+                if store.others_with_image(enrolment.subject_id, key)
+            }
+        )
+        self._added += len(stored)
+        self._replaced += len(replaced)
+        self._updated += len(changed)
+        self._raced += len(good) - len(fresh)
 
-    def commit_changes(self) -> None:
-        """Apply changed metadata of unchanged images."""
-        if self._changes:
-            with self.gallery.store.transaction():
-                self.gallery.store.describe_again(self._changes)
-            self._changes.clear()
-
-    def remember_rejects(self) -> None:
-        """So that the next run only counts them."""
-        with self.gallery.store.transaction():
-            for key, error in self._refused.items():
-                self.gallery.store.remember_reject(key, error)
-
-
-def _commit(some: list[tuple[_Wanted, Template | FrError]], feed: _Feed, act: Act) -> None:
-    good: list[tuple[Enrolment, str, Template]] = []
-    for wanted, template in some:
-        if isinstance(template, FrError):
-            if isinstance(template, ConfigurationError):
-                raise template
-            refusal = _refusal(wanted.row, type(template).__name__, template.message)
-            feed.reject(wanted.image_key, refusal)
-        else:
-            good.append((wanted.row.enrolment, wanted.image_key, template))
-    if not good:
-        return
-    feed.commit_changes()  # first: a reference id of this batch may have been another image's
-    stored = feed.gallery.enrol(good, act.id)
-    store = feed.gallery.store
-    feed.result.shared_images += len(
-        {key for enrolment, key, _ in good if store.others_with_image(enrolment.subject_id, key)}
-    )
-    # One entry a batch; the root makes each reference in it provable by its random ids.
-    tree = Frontier()
-    for reference_uid, subject_uid in stored:
-        tree.append(leaf_hash(f"{reference_uid}/{subject_uid}".encode()))
-    act.batch(enrolled=len(stored), root=tree.root().hex())
-    feed.result.added += len(stored)
+    def result(self) -> Enrolled:
+        """The counts of the run, and what the gallery holds now."""
+        return Enrolled(
+            added=self._added,
+            replaced=self._replaced,
+            updated=self._updated,
+            unchanged=self._feed.unchanged + self._raced,
+            rejected_before=self._feed.rejected_before,
+            rejects=tuple(self._feed.rejects),
+            shared_images=self._shared,
+            generation=int(self._gallery.store.meta("generation")),
+            references=self._gallery.count("refs"),
+            subjects=self._gallery.count("subjects"),
+        )
 
 
 class _RejectFile:
-    """The file of `--rejects`, opened before anything is done, so that it cannot fail after."""
+    """The file of `--rejects`, opened before anything is enrolled, so that it cannot fail after."""
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
@@ -252,18 +206,3 @@ class _RejectFile:
     def __exit__(self, *exception: object) -> None:
         if self._file:
             self._file.close()
-
-
-def _batches(
-    made: Iterator[tuple[_Wanted, Template | FrError]],
-) -> Iterator[list[tuple[_Wanted, Template | FrError]]]:
-    while some := list(itertools.islice(made, BATCH)):
-        yield some
-
-
-def _key_of(gallery: Gallery, *parts: str) -> str:
-    return gallery.image_key("\0".join(("row", *parts)).encode(errors="replace"))
-
-
-def _refusal(row: Row, error: str, reason: str) -> Reject:
-    return Reject(row.line, row.enrolment.subject_id, row.enrolment.image, error, reason)

@@ -84,6 +84,7 @@ def evaluate(study: Study, bench: Bench, listener: Listener) -> Evaluation:
     they refuse counts as a failure to enrol or to acquire. Raises UsageProblem for a manifest
     that cannot be evaluated.
     """
+    bench.site.refuse_inside(study.calibrate, except_for=bench.site.calibration)
     digest = _digest(study)
     excluded = read_exclusions(study.exclude)
     with bench.audit.act("evaluate", "combination", policy=bench.policy_digest, data=digest) as act:

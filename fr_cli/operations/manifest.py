@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import json
+import os
+import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +22,7 @@ NAMED = (
     "lawful_basis", "retention", "review_date",
 )  # fmt: skip
 PHOTO_SUFFIXES = {
-    ".jpg", ".jpeg", ".png", ".webp", ".heic", ".heif", ".tif", ".tiff", ".bmp",
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".heic", ".heif", ".tif", ".tiff", ".bmp",
 }  # fmt: skip
 _MAX_LINE = 1 << 20
 
@@ -40,6 +43,7 @@ class BadRow:
     line: int
     text: str
     reason: str
+    image: str = ""
 
 
 def read_manifest(source: Path) -> Iterator[Row | BadRow]:
@@ -59,29 +63,48 @@ def read_manifest(source: Path) -> Iterator[Row | BadRow]:
     return _csv(source)
 
 
+def count_rows(source: Path) -> int | None:
+    """About how many rows a manifest has, for a progress bar; None for a folder."""
+    if not source.is_file():
+        return None
+    with source.open("rb") as file:
+        return sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 20), b""))
+
+
 def _folder(source: Path) -> Iterator[Row | BadRow]:
-    subjects = sorted(path for path in source.iterdir() if path.is_dir())
+    entries = sorted(path for path in source.iterdir() if not path.name.startswith("."))
+    subjects = [path for path in entries if path.is_dir()]
     if not subjects:
         raise UsageProblem(
             f"{source} has no folders: one folder a subject is expected.",
             hint="Lay the photos out as SUBJECT/photo.jpg, or give a manifest.",
         )
     line = 0
-    for subject in subjects:
-        for path in sorted(subject.iterdir()):
-            if path.suffix.lower() in PHOTO_SUFFIXES:
-                line += 1
-                image = f"{subject.name}/{path.name}"
-                if _is_text(image):
-                    yield Row(line, path, Enrolment(subject.name, path.name, image))
-                else:
-                    yield BadRow(line, image, "the file's name is not UTF-8 text")
+    for path in entries:
+        inside = sorted(path.iterdir()) if path.is_dir() else [path]
+        for photo in inside:
+            if photo.name.startswith("."):
+                continue
+            line += 1
+            image = photo.relative_to(source).as_posix()
+            if not _is_text(image):
+                image = image.encode(errors="replace").decode()
+                yield BadRow(line, image, "the file's name is not UTF-8 text", image)
+            elif photo is path:
+                yield BadRow(line, image, "not in a folder of a subject", image)
+            elif photo.is_dir():
+                yield BadRow(line, image, "a folder within a subject's folder", image)
+            elif photo.suffix.lower() not in PHOTO_SUFFIXES:
+                yield BadRow(line, image, "not a photo by its name", image)
+            else:
+                yield Row(line, photo, Enrolment(path.name, photo.name, image))
 
 
 def _csv(source: Path) -> Iterator[Row | BadRow]:
     # Undecodable bytes come through as marks and are refused by line, not by file.
     with source.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-        reader = csv.DictReader(file, restkey="…", restval=None)
+        # Strict: a stray quote must not swallow the rows that follow it.
+        reader = csv.DictReader(file, restkey="…", restval=None, strict=True)
         try:
             columns = reader.fieldnames or []
         except csv.Error as trouble:
@@ -105,12 +128,15 @@ def _csv(source: Path) -> Iterator[Row | BadRow]:
 
 def _jsonl(source: Path) -> Iterator[Row | BadRow]:
     with source.open("rb") as file:
-        for line, text in enumerate(file, start=1):
+        for line in itertools.count(1):
+            text = file.readline(_MAX_LINE + 1)
+            if not text:
+                return
             if not text.strip():
                 continue
             shown = text[:200].decode(errors="replace").strip()
             try:
-                values = json.loads(text) if len(text) <= _MAX_LINE else None
+                values = json.loads(text)
             except (ValueError, RecursionError) as trouble:
                 yield BadRow(line, shown, f"not JSON: {trouble}")
                 continue
@@ -131,6 +157,8 @@ def _row(folder: Path, line: int, values: Mapping[str, Any]) -> Row | BadRow:
     }
     if not all(map(_is_text, text.values())):
         return BadRow(line, shown, "not UTF-8 text")
+    if any("\n" in value for value in text.values()):
+        return BadRow(line, shown, "a field runs over several lines: a quote is not closed")
     absent = [name for name in REQUIRED if name not in text]
     if absent:
         return BadRow(line, shown, f"no {' and no '.join(absent)}")
@@ -147,5 +175,9 @@ def _is_text(value: str) -> bool:
 
 def read_photo(path: Path) -> bytes:
     """The bytes of an image, at most one more than the decoder takes: it refuses the excess."""
-    with path.open("rb") as file:
+    # Not to wait for the other end of a pipe that somebody laid among the photos.
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(handle, "rb") as file:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise OSError("it is not a regular file")
         return file.read(MAX_BYTES + 1)

@@ -9,9 +9,8 @@ import pytest
 
 from fr_cli.face import weights
 from fr_cli.face.pipeline import FacePipeline
-
-from ..conftest import ENROLLED, GROUNDS, MATED, STRANGER, Fr, jpeg, photo, small
-from ..gallery.test_purge import in_clear
+from tests.conftest import ENROLLED, GROUNDS, MATED, STRANGER, Fr, jpeg, photo, small
+from tests.gallery.test_purge import in_clear
 
 # -- purge -----------------------------------------------------------------------------------
 

@@ -17,9 +17,8 @@ import pytest
 from PIL import Image, ImageDraw
 
 from fr_cli.gallery.store import Store
-
-from ..conftest import GROUNDS, MATED, STRANGER, Fr, jpeg, photo, small, write_csv
-from ..face.pictures import encoded, png_bomb, turned
+from tests.conftest import GROUNDS, MATED, STRANGER, Fr, jpeg, photo, small, write_csv
+from tests.face.pictures import encoded, png_bomb, turned
 
 CONTRACT: dict[str, Any] = {
     "schema": str,
@@ -296,6 +295,11 @@ def with_alpha(image: Image.Image) -> bytes:
     return encoded(clear, "PNG")
 
 
+def on_its_side(image: Image.Image, orientation: int, method: Image.Transpose) -> bytes:
+    """As a camera writes it that was held upright: pixels turned, and EXIF that says so."""
+    return encoded(image.transpose(method), "JPEG", quality=95, exif=turned(orientation))
+
+
 VARIANTS: dict[str, Callable[[Image.Image], bytes]] = {
     "png": lambda image: encoded(image, "PNG"),
     "webp": lambda image: encoded(image, "WEBP", quality=90),
@@ -308,16 +312,9 @@ VARIANTS: dict[str, Callable[[Image.Image], bytes]] = {
     "palette": lambda image: encoded(image.quantize(256), "PNG"),
     "cmyk": lambda image: encoded(image.convert("CMYK"), "JPEG", quality=95),
     "16 bit": sixteen_bit,
-    **{
-        f"turned {number}": lambda image, number=number, method=method: encoded(
-            image.transpose(method), "JPEG", quality=95, exif=turned(number)
-        )
-        for number, method in (
-            (3, Image.Transpose.ROTATE_180),
-            (6, Image.Transpose.ROTATE_90),
-            (8, Image.Transpose.ROTATE_270),
-        )
-    },
+    "turned 3": lambda image: on_its_side(image, 3, Image.Transpose.ROTATE_180),
+    "turned 6": lambda image: on_its_side(image, 6, Image.Transpose.ROTATE_90),
+    "turned 8": lambda image: on_its_side(image, 8, Image.Transpose.ROTATE_270),
 }
 
 
@@ -343,7 +340,7 @@ def test_a_log_that_cannot_be_appended_to_keeps_the_answer_back(
     fr: Fr, writes: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     log = (fr.home / "audit" / "audit.jsonl").resolve()
-    real, done = os.write, []
+    real, done = os.write, list[int]()
 
     def full(handle: int, data: bytes) -> int:
         if Path(os.readlink(f"/proc/self/fd/{handle}")) == log:

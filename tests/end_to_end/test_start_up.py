@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ..conftest import GROUNDS, MATED, Fr, photo
+from tests.conftest import GROUNDS, MATED, Fr, photo
 
 HEAVY = {"numpy", "cv2", "onnxruntime", "deepface", "tensorflow", "pydantic", "cryptography"}
 NEVER = {"tensorflow", "keras", "gdown", "requests"}
@@ -25,11 +25,15 @@ def script() -> str:
     return found
 
 
-def fr(*words: object, stdin: bytes = b"", **variables: str) -> subprocess.CompletedProcess[bytes]:
+def fr(home: Path, *words: object, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(
         [script(), *map(str, words)],
-        input=stdin, capture_output=True, env=os.environ | variables, timeout=120, check=False,
-    )  # fmt: skip
+        input=stdin,
+        capture_output=True,
+        env=os.environ | {"FR_HOME": str(home)},
+        timeout=120,
+        check=False,
+    )
 
 
 def loaded(*words: object) -> set[str]:
@@ -66,7 +70,7 @@ def test_a_search_loads_neither_tensorflow_nor_what_downloads(enrolled: Fr) -> N
 
 def test_the_console_script_answers_in_one_document(enrolled: Fr) -> None:
     words = ("--json", "identify", "-", *GROUNDS)
-    done = fr(*words, stdin=photo(MATED).read_bytes(), FR_HOME=str(enrolled.home))
+    done = fr(enrolled.home, *words, stdin=photo(MATED).read_bytes())
     assert done.returncode == 0, done.stderr
     assert done.stderr == b""
     assert json.loads(done.stdout)["candidates"][0]["subject_id"] == MATED
@@ -74,14 +78,13 @@ def test_the_console_script_answers_in_one_document(enrolled: Fr) -> None:
 
 
 def test_the_console_script_exits_with_the_code_of_the_error(enrolled: Fr, tmp_path: Path) -> None:
-    home = {"FR_HOME": str(enrolled.home)}
     for words, code in (
         (("identify", "missing.jpg", *GROUNDS), 20),
         (("identify", photo(MATED, "emotions_sheet"), *GROUNDS), 22),
         (("identify", photo(MATED), "--reason", "test"), 2),
         (("identify", photo(MATED), "--home", tmp_path / "none", *GROUNDS), 3),
     ):
-        done = fr(*words, "--json", **home)
+        done = fr(enrolled.home, *words, "--json")
         assert (done.returncode, done.stdout) == (code, b"")
         assert json.loads(done.stderr)["code"] == code
         assert b"\n" not in done.stderr.rstrip(b"\n")

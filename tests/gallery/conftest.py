@@ -23,7 +23,7 @@ Vector = NDArray[np.float32]
 
 
 def unit(vector: NDArray[np.floating]) -> Vector:
-    return (vector / np.linalg.norm(vector, axis=-1, keepdims=True)).astype(np.float32)
+    return np.asarray(vector / np.linalg.norm(vector, axis=-1, keepdims=True), np.float32)
 
 
 def vectors(count: int, seed: int = 0, dimension: int = 32) -> Vector:

@@ -1,4 +1,4 @@
-"""Killed at any step of a change, the gallery is whole for readers at once and after the next write.
+"""Killed at any step of a change, the gallery is whole for readers and after the next write.
 
 A child process does the change and kills itself before its n-th write to a file or to the
 database, for every n; so nothing is tidied up, as after a power cut that loses no sector.

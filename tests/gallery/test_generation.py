@@ -190,6 +190,7 @@ def test_a_flipped_byte_of_the_database_gives_an_error_of_the_tree_or_an_answer(
     house, templates = six
     path = house.site.gallery / "gallery.db"
     whole = path.read_bytes()
+    codes = set()
     for position in range(0, len(whole), 149):
         changed = bytearray(whole)
         changed[position] ^= 0xFF
@@ -201,7 +202,8 @@ def test_a_flipped_byte_of_the_database_gives_an_error_of_the_tree_or_an_answer(
             with house.open() as gallery:
                 inspect(gallery, Silence())
         except FrError as trouble:
-            assert trouble.code in (10, 12, 13), (position, trouble)
+            codes.add(trouble.code)
+    assert codes <= {10, 12, 13}
 
 
 def test_another_site_key_opens_nothing(six: tuple[House, Vector]) -> None:

@@ -193,8 +193,11 @@ def large(house: House, monkeypatch: pytest.MonkeyPatch) -> tuple[House, NDArray
     monkeypatch.setattr(gallery_module, "EXACT_UP_TO", 10)
     data = clustered(people=100)
     house.enrol(
-        *[(f"s{s}", f"r{pk}", v) for s, pk, v in zip(data.subjects, data.pks, data.vectors, strict=True)]
-    )  # fmt: skip
+        *[
+            (f"s{subject}", f"r{pk}", vector)
+            for subject, pk, vector in zip(data.subjects, data.pks, data.vectors, strict=True)
+        ]
+    )
     house.rebuild()
     return house, data.vectors
 

@@ -72,9 +72,14 @@ def test_a_database_of_something_else_is_refused(path: Path) -> None:
 
 def test_a_transaction_that_fails_leaves_nothing(path: Path) -> None:
     store = Store.create(path, "print")
-    with pytest.raises(RuntimeError), store.transaction():
-        store.add_subject("a", "uid", 0, "now")
-        raise RuntimeError
+
+    def failing() -> None:
+        with store.transaction():
+            store.add_subject("a", "uid", 0, "now")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        failing()
     assert store.subject("a") is None
     with store.transaction():
         store.add_subject("a", "uid", 0, "now")
@@ -105,10 +110,12 @@ def test_a_database_that_another_writes_to_is_locked(path: Path) -> None:
 
 def test_a_row_that_the_schema_forbids_is_damage_and_no_bug(path: Path) -> None:
     store = Store.create(path, "print")
-    with pytest.raises(GalleryDamaged), store.transaction():
+    with store.transaction():
         store.add_subject("a", "uid", 0, "now")
-        store.add_subject("a", "uid2", 1, "now")
-    assert store.subject("a") is None
+        store.add_subject("b", "uid b", 1, "now")
+    with pytest.raises(GalleryDamaged), store.transaction():
+        store.db.execute("UPDATE subjects SET subject_id = 'a', slot = 7")
+    assert store.subject("b") is not None
     store.close()
 
 

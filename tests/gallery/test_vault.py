@@ -1,4 +1,4 @@
-"""Keys open only whole, in their slot and under their site key; what is sealed opens only as it was."""
+"""Keys open only whole, in their slot and under their site key; seals open only as they were."""
 
 from __future__ import annotations
 

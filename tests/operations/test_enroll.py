@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -16,8 +17,7 @@ from fr_cli.gallery import lock
 from fr_cli.gallery.gallery import Gallery
 from fr_cli.operations import enroll as enroll_module
 from fr_cli.operations.bench import Bench
-
-from ..conftest import Fr, jpeg, photo, small, write_csv
+from tests.conftest import Fr, jpeg, photo, small, write_csv
 
 COLUMNS = ("subject_id", "image")
 
@@ -59,7 +59,7 @@ def as_folder(feed: Path) -> Path:
     for person in ("P001", "P002", "P003"):
         (feed / "tree" / person).mkdir(parents=True)
         shutil.copy(feed / f"{person}.jpg", feed / "tree" / person / "front.jpg")
-    (feed / "tree" / "P001" / "notes.txt").write_text("not a photo, and not taken for one")
+    (feed / "tree" / "P001" / ".notes").write_text("hidden, and not taken for a photo")
     return feed / "tree"
 
 
@@ -261,7 +261,8 @@ def test_names_beyond_ascii_are_kept(fresh: Fr, feed: Path) -> None:
 
 def test_a_file_name_that_is_no_text_does_not_stop_the_run(fresh: Fr, feed: Path) -> None:
     tree = as_folder(feed)
-    shutil.copy(feed / "P001.jpg", bytes(tree / "P001") + b"/\xff\xfe.jpg")
+    name = os.fsdecode(b"\xff\xfe.jpg")
+    shutil.copy(feed / "P001.jpg", tree / "P001" / name)
     document = fresh.json("enroll", tree, code=100)
     assert counts(document) == (3, 0, 0, 1, 0)
     fresh.whole()

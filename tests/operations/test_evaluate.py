@@ -1,4 +1,4 @@
-"""`fr evaluate` on made-up people: every key of the contract, and no number that was not measured."""
+"""`fr evaluate` on made-up people: every key of the contract, no number that was not measured."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ..conftest import Fr, jpeg, photo, small, write_csv
+from tests.conftest import Fr, jpeg, photo, small, write_csv
 
 PEOPLE = [f"P{number:03d}" for number in range(1, 11)]
 NON_MATED = {"P007", "P009"}
