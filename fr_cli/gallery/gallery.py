@@ -24,7 +24,7 @@ from fr_cli.gallery.database import translated
 from fr_cli.gallery.generation import Generations, Packed
 from fr_cli.gallery.lock import locked, now
 from fr_cli.gallery.search import EXACT_UP_TO, with_index
-from fr_cli.gallery.store import NewReference, Store
+from fr_cli.gallery.store import NewReference, Sealed, Store
 from fr_cli.gallery.vault import KeySlots, seal, unseal
 from fr_cli.gallery.view import View, bound, load_view
 from fr_cli.keys import SigningKey, SiteKey
@@ -40,6 +40,8 @@ T = TypeVar("T")
 #: New references are compared one by one beside the generation until there are this many, or
 #: a tenth of it; then the next generation is built.
 SIDE_LIMIT = 1000
+#: Two ways to sum the same products of float32 differ by less than this.
+_ROUNDING = 1e-5
 
 
 @dataclass(frozen=True)
@@ -143,7 +145,11 @@ class Gallery:
             for enrolment, image_key, template in batch:
                 pk, subject_uid, key = subjects[enrolment.subject_id]
                 uid = secrets.token_hex(16)
-                sealed = seal(key, template.vector.astype("<f4").tobytes(), self.bound(uid))
+                sealed = seal(
+                    key,
+                    template.vector.astype("<f4").tobytes(),
+                    bound(uid, enrolment.subject_id, self.fingerprint),
+                )
                 quality = {
                     m.name: round(m.native, 4)
                     for m in template.quality.measures
@@ -296,34 +302,48 @@ class Gallery:
             where = f" on the watchlist {watchlist!r}" if watchlist is not None else ""
             raise GalleryMissing(f"Nobody is enrolled{where}.")
         nearest, used = view.nearest(probe, count, engine)
-        # A subject purged since this search began has no row any more, and is not returned.
-        hits = [
-            Hit(*names, cosine)
-            for pk, cosine in nearest
-            if (names := self.store.names_of(pk)) is not None
-        ]
+        hits = [hit for pk, cosine in nearest if (hit := self._named(pk, probe, cosine))]
         return hits, Compared(view.references, view.subjects, view.generation, used)
 
     def templates_of(self, subject_id: str) -> list[tuple[str, str, NDArray[np.float32]]]:
         """[(reference id, reference uid, vector), …] of one subject, for comparing one to one."""
-        import numpy as np
 
         def read() -> list[tuple[str, str, NDArray[np.float32]]]:
             with self.store.snapshot():
                 found = self.store.subject(subject_id)
                 if found is None:
                     raise SubjectUnknown(f"Nobody is enrolled as {subject_id!r}.")
-                key = self.subject_keys.read(found.slot)
                 return [
-                    (name, uid, np.frombuffer(unseal(key, sealed, self.bound(uid)), "<f4"))
-                    for name, uid, sealed in self.store.sealed_of(found.pk)
+                    (one.reference_id, one.uid, self.open_sealed(one))
+                    for one in self.store.references_of(found.pk)
                 ]
 
         return _patiently(read)
 
-    def bound(self, reference_uid: str) -> str:
-        """What a sealed template of this gallery is bound to."""
-        return bound(reference_uid, self.fingerprint)
+    def _named(self, pk: int, probe: NDArray[np.float32], cosine: float) -> Hit | None:
+        """Whose reference this is, from the template sealed under that subject's id and key.
+
+        None for a subject purged since the search began. GalleryDamaged if the database names
+        somebody else than the template was sealed for, or the generation holds another template.
+        """
+
+        def read() -> Hit | None:
+            one = self.store.reference(pk)
+            if one is None:
+                return None
+            if abs(float(self.open_sealed(one) @ probe) - cosine) > _ROUNDING:
+                raise GalleryDamaged("The generation holds another template than the database.")
+            return Hit(one.subject_id, one.reference_id, one.subject_uid, one.uid, cosine)
+
+        return _patiently(read)
+
+    def open_sealed(self, one: Sealed) -> NDArray[np.float32]:
+        """The template of a reference; GalleryDamaged unless it is the one of that subject."""
+        import numpy as np
+
+        key = self.subject_keys.read(one.slot)
+        context = bound(one.uid, one.subject_id, self.fingerprint)
+        return np.frombuffer(unseal(key, one.sealed, context), "<f4")
 
     def _view(self, generation: int | None = None) -> View:
         return load_view(

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from fr_cli.errors import GalleryDamaged
 from fr_cli.gallery.gallery import Gallery
 from fr_cli.gallery.search import engine_for
-from fr_cli.gallery.vault import unseal
 from fr_cli.records import Listener
 
 
@@ -89,16 +88,13 @@ def _database(gallery: Gallery) -> Iterator[Finding]:
 
 
 def _templates(gallery: Gallery, listener: Listener) -> Iterator[Finding]:
-    rows = gallery.store.db.execute(
-        "SELECT subject_id, slot, refs.uid, sealed FROM refs "
-        "JOIN subjects ON subjects.pk = refs.subject WHERE state = 'active'"
-    ).fetchall()
-    for subject_id, slot, uid, sealed in listener.track(rows, "Checking", len(rows)):
+    rows = gallery.store.newer_than(0)
+    for one in listener.track(rows, "Checking", len(rows)):
         try:
-            unseal(gallery.subject_keys.read(slot), sealed, gallery.bound(uid))
+            gallery.open_sealed(one)
         except GalleryDamaged as trouble:
-            mend = f"fr purge --subject {subject_id}, then enrol the subject again"
-            yield Finding(f"A template of {subject_id}: {trouble.message}", mend)
+            mend = f"fr purge --subject {one.subject_id}, then enrol the subject again"
+            yield Finding(f"A template of {one.subject_id}: {trouble.message}", mend)
 
 
 def _generation(gallery: Gallery) -> Iterator[Finding]:

@@ -19,6 +19,13 @@ _PROVENANCE = (
 )  # fmt: skip
 
 
+#: The columns of `Sealed`, of subjects that a search may return.
+_SEALED = (
+    "SELECT refs.pk, refs.subject, subject_id, subjects.uid, reference_id, refs.uid, slot, sealed "
+    "FROM refs JOIN subjects ON subjects.pk = refs.subject WHERE state = 'active'"
+)
+
+
 @dataclass(frozen=True)
 class NewReference:
     """A reference ready to be stored: sealed, with its keyed image hash."""
@@ -47,6 +54,9 @@ class Sealed:
 
     pk: int
     subject: int
+    subject_id: str
+    subject_uid: str
+    reference_id: str
     uid: str
     slot: int
     sealed: bytes
@@ -187,25 +197,20 @@ class Store(Database):
         rows = self.db.execute("SELECT uid FROM refs WHERE subject = ? ORDER BY pk", (subject,))
         return tuple(str(uid) for (uid,) in rows)
 
-    def sealed_of(self, subject: int) -> list[tuple[str, str, bytes]]:
-        """[(reference id, uid, sealed template), …] of a subject."""
-        return self.db.execute(
-            "SELECT reference_id, uid, sealed FROM refs WHERE subject = ? ORDER BY pk", (subject,)
-        ).fetchall()
+    def references_of(self, subject: int) -> list[Sealed]:
+        """The references of an active subject."""
+        rows = self.db.execute(f"{_SEALED} AND refs.subject = ? ORDER BY refs.pk", (subject,))
+        return [Sealed(*row) for row in rows]
 
     def uid_of(self, pk: int) -> str | None:
         """The random id of a reference; None if it is gone."""
         row = self.db.execute("SELECT uid FROM refs WHERE pk = ?", (pk,)).fetchone()
         return None if row is None else str(row[0])
 
-    def names_of(self, pk: int) -> tuple[str, str, str, str] | None:
-        """(subject id, reference id, subject uid, reference uid); None if it is gone."""
-        row = self.db.execute(
-            "SELECT subject_id, reference_id, subjects.uid, refs.uid FROM refs "
-            "JOIN subjects ON subjects.pk = refs.subject WHERE refs.pk = ? AND state = 'active'",
-            (pk,),
-        ).fetchone()
-        return None if row is None else (str(row[0]), str(row[1]), str(row[2]), str(row[3]))
+    def reference(self, pk: int) -> Sealed | None:
+        """A reference of an active subject; None if it is gone."""
+        row = self.db.execute(f"{_SEALED} AND refs.pk = ?", (pk,)).fetchone()
+        return None if row is None else Sealed(*row)
 
     # -- what a search looks at ------------------------------------------------------------
 
@@ -224,12 +229,7 @@ class Store(Database):
 
     def newer_than(self, pk: int) -> list[Sealed]:
         """References of active subjects that a generation up to `pk` does not hold."""
-        rows = self.db.execute(
-            "SELECT refs.pk, refs.subject, refs.uid, slot, sealed FROM refs "
-            "JOIN subjects ON subjects.pk = refs.subject "
-            "WHERE refs.pk > ? AND state = 'active' ORDER BY refs.pk",
-            (pk,),
-        )
+        rows = self.db.execute(f"{_SEALED} AND refs.pk > ? ORDER BY refs.pk", (pk,))
         return [Sealed(*row) for row in rows]
 
     def count_newer_than(self, pk: int) -> int:

@@ -100,7 +100,7 @@ def load_view(
     newer = store.newer_than(int(store.meta("high_water")) if number else 0)
     keys = subject_keys.read_many([row.slot for row in newer])
     vectors = [
-        np.frombuffer(unseal(key, row.sealed, bound(row.uid, fingerprint)), "<f4")
+        np.frombuffer(unseal(key, row.sealed, bound(row.uid, row.subject_id, fingerprint)), "<f4")
         for key, row in zip(keys, newer, strict=True)
     ]
     side = Packed(
@@ -111,6 +111,9 @@ def load_view(
     return View(number, packed, side)
 
 
-def bound(reference_uid: str, fingerprint: str) -> str:
-    """What a sealed template is bound to (ISO/IEC 24745: secure binding)."""
-    return f"template/{reference_uid}/{fingerprint}"
+def bound(reference_uid: str, subject_id: str, fingerprint: str) -> str:
+    """What a sealed template is bound to (ISO/IEC 24745: secure binding).
+
+    With the subject's id in it, nobody can be named under whose name it was not sealed.
+    """
+    return f"template/{fingerprint}/{reference_uid}/{subject_id}"
