@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
     from fr_cli.operations.demo import Chapter
 
+#: The chapter in which the notes to an answer are shown; they are the same in those after it.
+FIRST_SEARCH = 3
+
 
 def demo(
     context: typer.Context,
@@ -27,7 +30,7 @@ def demo(
         Path | None, typer.Option("--keep", help="Make the home here and leave it to play with.")
     ] = None,
 ) -> None:
-    """See everything once: nine made-up people enrolled, asked for, and purged."""
+    """See it all once, on people who do not exist: enrolled, asked for, purged."""
     from fr_cli.operations.demo import demo as story
 
     session = session_of(context)
@@ -35,7 +38,8 @@ def demo(
     with _home(keep) as home:
         for number, chapter in enumerate(story(home, session.listener), start=1):
             title = plain(f"{number}. {chapter.title}", "bold")
-            session.output.tell("", title, plain(chapter.text, "italic"), *_pictures(chapter))
+            pictures = _pictures(chapter, notes=number == FIRST_SEARCH)
+            session.output.tell("", title, plain(chapter.text, "italic"), *pictures)
             chapters.append({"title": chapter.title, "result": _document(chapter)})
     session.output.show(
         {"schema": "fr/demo/1", "home": str(keep) if keep else None, "chapters": chapters},
@@ -57,7 +61,7 @@ def _home(keep: Path | None) -> Iterator[Path]:
         yield Path(folder) / "home"
 
 
-def _pictures(chapter: Chapter) -> list[RenderableType]:
+def _pictures(chapter: Chapter, *, notes: bool) -> list[RenderableType]:
     from fr_cli.audit.verify import Verification
     from fr_cli.operations.enroll import Enrolled
     from fr_cli.operations.identify import Identification
@@ -65,7 +69,7 @@ def _pictures(chapter: Chapter) -> list[RenderableType]:
 
     match chapter.result:
         case Identification() as found:
-            return identify.pictures(found)
+            return identify.pictures(found, notes=notes)
         case Enrolled() as taken:
             return enroll.pictures(taken)
         case PurgeReport() as gone:

@@ -110,8 +110,8 @@ def quality_document(quality: Quality) -> dict[str, Any]:
     }
 
 
-def pictures(result: Identification) -> list[RenderableType]:
-    """What an officer reads."""
+def pictures(result: Identification, *, notes: bool = True) -> list[RenderableType]:
+    """What an officer reads; without the notes where they were just read."""
     from fr_cli.decision.answer import one_in
 
     answer = result.answer
@@ -132,7 +132,8 @@ def pictures(result: Identification) -> list[RenderableType]:
             )
         )
     lines += [plain(f"Photo: {text}", "yellow") for text in result.quality.advice]
-    lines += [plain(f"Note: {text}", "yellow") for text in answer.warnings]
+    if notes:
+        lines += [plain(f"Note: {text}", "yellow") for text in answer.warnings]
     lines.append(
         plain(f"Search {result.search_id}, entry {result.head.size} of the audit log.", "dim")
     )

@@ -74,7 +74,7 @@ def root(
     context: typer.Context,
     home: Annotated[
         Path | None,
-        typer.Option("--home", help="The home folder.", envvar="FR_HOME", show_default="FR_HOME"),
+        typer.Option("--home", help="The home folder.", envvar="FR_HOME", show_default=False),
     ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON document, errors too.")

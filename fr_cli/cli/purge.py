@@ -17,7 +17,10 @@ def purge(
     subject: Annotated[str, typer.Option("--subject", help="The subject to delete.")],
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
-    """Delete a subject for good: unfindable when this returns, templates unreadable."""
+    """Delete a subject for good.
+
+    When this returns, no search finds the subject and no key opens their templates.
+    """
     from fr_cli.operations.purge import purge as delete
 
     session = session_of(context)

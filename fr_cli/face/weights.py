@@ -142,10 +142,16 @@ def _status(model: Model, folders: Sequence[Path]) -> Status:
 
 
 def pull(
-    models: Iterable[Model], into: Path, *, source: Path | None = None, listener: Listener
+    models: Iterable[Model],
+    into: Path,
+    *,
+    also: Sequence[Path] = (),
+    source: Path | None = None,
+    listener: Listener,
 ) -> list[Pulled]:
     """Fetch the files of models into a folder: from the folder `source` only, if one is given.
 
+    What lies there already, or in one of the folders `also`, is not fetched again.
     Otherwise from packages of the user's index, then from the upstream address. Raises WeightsWrong
     (50) when no source has the right bytes, and ConfigurationError (3) when `into` cannot be
     written; what was good before stays, and nothing half or wrong is kept.
@@ -156,7 +162,9 @@ def pull(
             # Once for all models, also when it fails.
             download = cache(partial(sources.download, into=Path(wheels), listener=listener))
             return [
-                _pull(model, into, _sources(model, source, download), listener) for model in models
+                _there(model, (into, *also))
+                or _pull(model, into, _sources(model, source, download), listener)
+                for model in models
             ]
     except OSError as trouble:
         raise ConfigurationError(
@@ -174,9 +182,12 @@ def _sources(model: Model, folder: Path | None, download: sources.Download) -> l
     return [*wheels, ("the upstream address", partial(sources.from_upstream, model.url))]
 
 
+def _there(model: Model, folders: Sequence[Path]) -> Pulled | None:
+    good = next((folder for folder in folders if _status(model, [folder]) == "ok"), None)
+    return None if good is None else Pulled(model, good / model.file, source="", already=True)
+
+
 def _pull(model: Model, into: Path, places: Sequence[Source], listener: Listener) -> Pulled:
-    if _status(model, [into]) == "ok":
-        return Pulled(model, into / model.file, source="", already=True)
     wrong = []
     for name, read in places:
         total = -(-model.size // CHUNK)
