@@ -17,6 +17,7 @@ from typing import Any
 
 import openpeople
 import pytest
+from hypothesis import settings
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -24,6 +25,10 @@ from fr_cli.cli.main import app
 from fr_cli.face import weights
 from fr_cli.records import Silence
 from fr_cli.site import user_home
+
+# A test machine may be busy: how long an example takes proves nothing.
+settings.register_profile("fr", deadline=None)
+settings.load_profile("fr")
 
 PEOPLE = Path(openpeople.__file__).parent / "data" / "curated"
 #: Enrolled in `enrolled`; P010 looks much like P004, P009 like nobody.

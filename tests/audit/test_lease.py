@@ -94,7 +94,10 @@ def test_an_id_inside_a_body_does_not_close_an_act(bench: Bench) -> None:
 
 def test_a_worker_process_does_not_keep_the_lease(bench: Bench) -> None:
     act = bench.log.act("identify", "consultation")
-    worker = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    command = [sys.executable, "-c", "print(flush=True); input()"]
+    worker = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert worker.stdout is not None
+    worker.stdout.readline()  # it has started, and opens no more files
     held = {os.readlink(path) for path in Path(f"/proc/{worker.pid}/fd").iterdir()}
     act._lease.drop()
     bench.some_act()
