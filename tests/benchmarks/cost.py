@@ -86,7 +86,7 @@ def _enrolment(folder: Path, photos: list[bytes]) -> None:
         f"{ours / bare:.2f} x the same photos through bare detector and embedder ({bare:.1f}/s)"
     )
     print(
-        f"fr enroll, CPU: {1000 * cpu / len(photos):.0f} ms a photo, start of the workers included; "
+        f"fr enroll, CPU: {1000 * cpu / len(photos):.0f} ms a photo, start included; "
         f"bare {1000 * bare_cpu / len(photos):.0f} ms; {bare_cpu / cpu:.2f} of it is the bare work"
     )
 
