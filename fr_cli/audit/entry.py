@@ -30,7 +30,9 @@ KINDS = frozenset({
     "collection", "alteration", "consultation", "disclosure", "combination", "erasure",
     "administration",
 })  # fmt: skip
-PHASES = frozenset({"genesis", "intent", "batch", "outcome", "abandoned", "recovery"})
+PHASES = frozenset({
+    "genesis", "intent", "batch", "outcome", "abandoned", "recovery", "rotation",
+})  # fmt: skip
 #: The phases that close an intent.
 CLOSING = frozenset({"outcome", "abandoned"})
 

@@ -9,6 +9,7 @@ import base64
 from collections.abc import Callable
 
 from fr_cli.audit.entry import CLOSING, JSON
+from fr_cli.audit.rotation import PHASE as ROTATION
 
 
 class History:
@@ -42,6 +43,8 @@ class History:
                 self._fault("begins the log of another key or another origin")
         elif phase == "recovery":
             self.recovered += 1
+        elif phase == ROTATION:
+            pass  # what it says of keys is the tree's matter
         else:
             self._phase(str(entry["req"]), str(phase))
         if entry["act"] == "erasure":

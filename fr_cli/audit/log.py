@@ -16,16 +16,16 @@ import os
 import re
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Literal
 
 from fr_cli.audit import lease as leases
 from fr_cli.audit.entry import JSON, KINDS, canonical
-from fr_cli.audit.line import MAX_LINE, HeadVerifier
+from fr_cli.audit.line import MAX_LINE
 from fr_cli.audit.storage import locked, read_tail, snapshot
-from fr_cli.audit.writer import LOG, Writer, last_line
+from fr_cli.audit.writer import LOG, Writer, key_in_force, last_line
 from fr_cli.errors import INTERRUPTED, AuditBroken, AuditUnwritable, FrError
 from fr_cli.keys import SigningKey
 from fr_cli.records import Head
@@ -71,7 +71,8 @@ class AuditLog:
             raise AuditBroken(f"{self.path} cannot be read: {trouble.strerror}.") from trouble
         with file:
             tail = read_tail(file.fileno(), length)
-        last = last_line(tail, HeadVerifier(self._signer.public, self._origin))
+        last = last_line(tail)
+        key_in_force(last, self._signer, self._origin)
         return Head(last.size, last.root)
 
     def act(self, command: str, kind: str, **intent: JSON) -> Act:
@@ -93,6 +94,24 @@ class AuditLog:
                 raise
         return Act(self, command, kind, lease)
 
+    def rotate(
+        self, new: SigningKey, keys: Path | None = None, passphrase: str | None = None
+    ) -> Head:
+        """Sign with a new key from here on; the head is of the entry that names it.
+
+        `keys` is the folder where the home keeps its key (under the passphrase, if one is
+        given): the new one is there before the log names it and takes the old one's place
+        after, so a crash at any moment leaves a key with which the log goes on. Without `keys`
+        the caller keeps the new key, durable before this is called. OSError cannot come:
+        AuditUnwritable says that nothing was rotated, or that only the last renaming failed.
+        """
+        with self._writer() as writer:
+            self._signer = writer.signer.install()  # else its file would be written over
+            head = writer.rotate(new.stage(keys, passphrase) if keys else new)
+            self._signer = writer.signer
+            self._signer = writer.signer.install()
+        return head
+
     def _close_abandoned(self, writer: Writer) -> None:
         for lease in leases.dead(self._leases):
             try:
@@ -110,6 +129,10 @@ class AuditLog:
     def _writer(self) -> Iterator[Writer]:
         with self._locked() as writer:
             writer.resume()
+            if writer.signer != self._signer:
+                with suppress(OSError):  # then it stays beside the old one, and is found there
+                    writer.signer = writer.signer.install()
+                self._signer = writer.signer
             yield writer
 
     @contextmanager

@@ -1,9 +1,10 @@
 """Checking the whole log from the file and the public key alone; nothing is written.
 
 Always checked: the grammar of every line, the canonical form and the fields of every entry,
-every leaf, the root that every line states, the order of the phases, the erasures, and the
-signature of the last line, whose root commits to every entry before it. `full` also checks the
-signature of every line.
+every leaf, the root that every line states, the order of the phases, the erasures, every change
+of the key, and the signature of the last line, whose root commits to every entry before it.
+`full` also checks the signature of every line. The one key that is given is that of the genesis
+entry; it counts up to the entry that names the next.
 
 So without `full` a change is missed only inside the signature text of a line that is not the
 last (behind its four-byte key id): no entry and no root is changed by that. No check of the file
@@ -17,11 +18,14 @@ from __future__ import annotations
 import base64
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from fr_cli.audit.entry import check_fields, parse
 from fr_cli.audit.history import History
 from fr_cli.audit.line import MAX_LINE, HeadVerifier, Line, lines, read_line
 from fr_cli.audit.merkle import Frontier
+from fr_cli.audit.rotation import PHASE as ROTATION
+from fr_cli.audit.rotation import Rotation
 from fr_cli.audit.storage import snapshot
 from fr_cli.errors import AuditBroken
 from fr_cli.records import Head, Listener, Silence
@@ -29,12 +33,21 @@ from fr_cli.records import Head, Listener, Silence
 MAX_PROBLEMS = 20
 
 
+class KeyRange(NamedTuple):
+    """A public key (base64) and the lines that it has signed, counted from 1."""
+
+    key: str
+    first: int
+    last: int
+
+
 @dataclass(frozen=True)
 class Verification:
     """What a log that verifies holds.
 
     `root` is the base64 tree head over all `entries`; `open_intents` are acts that still run, or
-    whose process died since; the times are those of the first and the last entry, as written.
+    whose process died since; the times are those of the first and the last entry, as written;
+    `keys` are those that signed, in their order.
     """
 
     entries: int
@@ -46,6 +59,7 @@ class Verification:
     full: bool
     first_time: str
     last_time: str
+    keys: tuple[KeyRange, ...] = ()
 
 
 def verify_log(
@@ -94,6 +108,8 @@ class _Check:
         self.problems: list[str] = []
         self.history = History(public_key, self.fault)
         self._public_key = public_key
+        self._since = 1
+        self._ranges: list[KeyRange] = []
         self._heads = HeadVerifier(public_key, origin) if origin is not None else None
         self._origin = origin
         self._full = full
@@ -103,6 +119,7 @@ class _Check:
         self._number = 0
         self._size = 0
         self._last: Line | None = None
+        self._rotation: Rotation | None = None
 
     def fault(self, what: str) -> None:
         """Note what is wrong with the line that is being read."""
@@ -112,7 +129,7 @@ class _Check:
         """Check one line, with its newline."""
         self._number += 1
         self._size += 1
-        self._last = None
+        self._last = self._rotation = None
         try:
             line = read_line(text)
         except ValueError as trouble:
@@ -124,23 +141,30 @@ class _Check:
             self.fault(f"states the size {line.size} in the place of {self._size}")
             self._size = line.size
             self._comparable = False
-        self._entry(line)
+        rotation = self._rotation = self._entry(line)
+        before = self._frontier.root() if rotation else b""
         self._tree(line)
-        if self._heads and (self._full or not self._heads.names_key(line)):
+        if self._heads and (self._full or rotation or not self._heads.names_key(line)):
             self._signature(line)
+        if self._heads and rotation:
+            self._rotate(rotation, base64.b64encode(before).decode())
 
-    def _entry(self, line: Line) -> None:
+    def _entry(self, line: Line) -> Rotation | None:
         if line.body is None:
-            return self.history.erased_line(line.size - 1)
+            self.history.erased_line(line.size - 1)
+            return None
         try:
             entry = parse(line.body)
             check_fields(entry, line.size - 1)
+            rotation = Rotation.of(entry) if entry["ph"] == ROTATION else None
         except ValueError as trouble:
-            return self.fault(f"holds an entry that {trouble}")
+            self.fault(f"holds an entry that {trouble}")
+            return None
         if line.size == 1 and self._origin is None and isinstance(entry.get("origin"), str):
             self._origin = str(entry["origin"])
             self._heads = HeadVerifier(self._public_key, self._origin)
         self.history.entry(entry, self._number, self._origin)
+        return rotation
 
     def _tree(self, line: Line) -> None:
         # After one wrong root all later ones are wrong too: the first is the one to name.
@@ -158,12 +182,33 @@ class _Check:
         if self._heads is None:
             self.fault("cannot be checked: no genesis entry names the origin")
         elif not self._heads.signed(line):
-            self.fault("is not signed by this key")
+            replaced = next((r for r in self._ranges if self._of(r).names_key(line)), None)
+            also = f": the key it names was replaced at line {replaced.last}" if replaced else ""
+            self.fault("is not signed by this key" + also)
+
+    def _of(self, keys: KeyRange) -> HeadVerifier:
+        return HeadVerifier(base64.b64decode(keys.key), str(self._origin))
+
+    def _rotate(self, rotation: Rotation, root: str) -> None:
+        old = base64.b64encode(self._public_key).decode()
+        if rotation.old != old or (self._comparable and rotation.root != root):
+            return self.fault("names a new key for another log than this")
+        if rotation.key in {old, *(used.key for used in self._ranges)}:
+            return self.fault("names a key that was in use before")
+        if not rotation.proven(str(self._origin)):
+            return self.fault("names a key whose owner has not signed that it takes over here")
+        self._ranges.append(KeyRange(old, self._since, self._size))
+        self._since = self._size + 1
+        self._public_key = base64.b64decode(rotation.key)
+        self._heads = HeadVerifier(self._public_key, str(self._origin))
 
     def end(self) -> None:
         """What can be said only when all lines were read."""
-        if self._last and not self._full and (not self._heads or self._heads.names_key(self._last)):
-            self._signature(self._last)
+        heads, last = self._heads, self._last
+        # The signature of a rotation was checked with the key before.
+        checked = self._full or self._rotation
+        if last and (not heads or (not checked and heads.names_key(last))):
+            self._signature(last)
         if not self._number:
             self.problems.append("it holds no entry")
         if self._witnessed and self._size < self._witnessed.size:
@@ -188,4 +233,8 @@ class _Check:
             full=self._full,
             first_time=history.first_time,
             last_time=history.last_time,
+            keys=(*self._ranges, self._range()),
         )
+
+    def _range(self) -> KeyRange:
+        return KeyRange(base64.b64encode(self._public_key).decode(), self._since, self._size)

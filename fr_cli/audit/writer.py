@@ -17,8 +17,10 @@ from contextlib import suppress
 from pathlib import Path
 
 from fr_cli.audit.entry import CLOSING, JSON, canonical, parse, stamped
-from fr_cli.audit.line import MAX_LINE, HeadVerifier, Line, lines, read_line, signed_line
+from fr_cli.audit.line import MAX_LINE, Line, lines, read_line, signed_line
 from fr_cli.audit.merkle import Frontier, leaf_hash
+from fr_cli.audit.rotation import PHASE as ROTATION
+from fr_cli.audit.rotation import claim, in_force, rotation_in
 from fr_cli.audit.storage import Tail, read_tail, sync_folder
 from fr_cli.errors import AuditBroken, AuditUnwritable
 from fr_cli.keys import SigningKey
@@ -28,17 +30,24 @@ LOG = "audit.jsonl"
 CACHE = "frontier.json"
 
 
-def last_line(tail: Tail, verifier: HeadVerifier) -> Line:
-    """The last line taken apart, its signature checked; AuditBroken if it is not right."""
+def last_line(tail: Tail) -> Line:
+    """The last line taken apart; AuditBroken if it is not right."""
     if not tail.text:
         raise AuditBroken("The audit log holds no entry, not even its first.")
     try:
-        last = read_line(tail.text)
+        return read_line(tail.text)
     except ValueError as trouble:
         raise AuditBroken(f"The last line of the audit log {trouble}.") from None
-    if not verifier.signed(last):
+
+
+def key_in_force(last: Line, signer: SigningKey, origin: str) -> SigningKey:
+    """The home's key that signs what follows; AuditBroken if the last line is of none of them."""
+    # Another process may have rotated the key, or died while it did: the files are looked at
+    # again before anything is called broken.
+    found = in_force(last, (signer,), origin) or in_force(last, signer.others(), origin)
+    if found is None:
         raise AuditBroken("The last line of the audit log is not signed by this home's key.")
-    return last
+    return found
 
 
 class Writer:
@@ -50,7 +59,7 @@ class Writer:
     def __init__(self, handle: int, folder: Path, signer: SigningKey, origin: str) -> None:
         self._handle = handle
         self._folder = folder
-        self._signer = signer
+        self.signer = signer
         self._origin = origin
         self.frontier = Frontier()
         self.end = 0
@@ -70,7 +79,8 @@ class Writer:
         AuditBroken if the file is not what was signed, or shorter than it once was.
         """
         tail = read_tail(self._handle, os.fstat(self._handle).st_size)
-        last = last_line(tail, HeadVerifier(self._signer.public, self._origin))
+        last = last_line(tail)
+        self.signer = key_in_force(last, self.signer, self._origin)
         cached, offset = self._cached()
         if cached.size >= last.size or offset >= tail.end:
             raise AuditBroken(
@@ -87,8 +97,13 @@ class Writer:
 
     def _replay(self, frontier: Frontier, offset: int, last: Line) -> bool:
         """Bring a frontier from the offset to the end; False if that is not the signed root."""
+        rotation = rotation_in(last)
         try:
             for text in self.lines(offset):
+                # What the new key says that it has taken over must be what is there.
+                at = rotation if rotation and rotation.seq == frontier.size else None
+                if at and frontier.root() != base64.b64decode(at.root):
+                    return False
                 frontier.append(read_line(text).leaf)
         except ValueError:
             return False
@@ -129,7 +144,7 @@ class Writer:
         frontier = self.frontier.copy()
         frontier.append(leaf_hash(body))
         root = base64.b64encode(frontier.root()).decode()
-        line = signed_line(body, frontier.size, root, self._signer, self._origin)
+        line = signed_line(body, frontier.size, root, self.signer, self._origin)
         if len(line) > MAX_LINE:
             raise ValueError(f"an entry of the log must be below {MAX_LINE} bytes")
         try:
@@ -144,6 +159,19 @@ class Writer:
         self.frontier = frontier
         self.end += len(line)
         return Head(frontier.size, root)
+
+    def rotate(self, new: SigningKey) -> Head:
+        """Name a new key, which signs all that follows."""
+        seq, root = self.frontier.size, base64.b64encode(self.frontier.root()).decode()
+        head = self.append(
+            cmd="key-rotate",
+            act="administration",
+            ph=ROTATION,
+            req=secrets.token_hex(16),
+            **claim(self._origin, seq, root, self.signer.public, new),
+        )
+        self.signer = new
+        return head
 
     def _remember(self) -> None:
         # The frontier before the last line: so the next act reads that line, and an edit of it
