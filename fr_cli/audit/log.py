@@ -15,12 +15,13 @@ import base64
 import os
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Literal
 
+from fr_cli.audit import erasing
 from fr_cli.audit import lease as leases
 from fr_cli.audit.entry import JSON, KINDS, canonical
 from fr_cli.audit.line import MAX_LINE
@@ -112,6 +113,22 @@ class AuditLog:
             self._signer = writer.signer.install()
         return head
 
+    def erase(self, seqs: Collection[int], reason: str) -> Head:
+        """Erase the bodies of these entries, whole acts that are over; their hashes stay.
+
+        The act that names them is written first. UsageProblem if one of them must stay.
+        """
+        wanted = frozenset(seqs)
+        with self._writer() as writer:
+            erasing.check(writer, wanted)
+        names: list[JSON] = [*sorted(wanted)]
+        with self.act(erasing.COMMAND, "erasure", erases=names, reason=reason) as act:
+            with self._writer() as writer:
+                erasing.strike(writer, wanted)
+            act.decide(erased=len(wanted))
+        assert act.head is not None
+        return act.head
+
     def _close_abandoned(self, writer: Writer) -> None:
         for lease in leases.dead(self._leases):
             try:
@@ -119,6 +136,8 @@ class AuditLog:
                 # nothing to close.
                 entry = writer.unfinished(lease.req, lease.offset)
                 if entry:
+                    if unstruck := erasing.pending(entry):
+                        erasing.strike(writer, frozenset(unstruck))
                     writer.append(cmd=entry["cmd"], act=entry["act"], ph="abandoned", req=lease.req)
             except BaseException:
                 lease.drop()

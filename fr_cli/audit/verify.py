@@ -47,7 +47,8 @@ class Verification:
 
     `root` is the base64 tree head over all `entries`; `open_intents` are acts that still run, or
     whose process died since; the times are those of the first and the last entry, as written;
-    `keys` are those that signed, in their order.
+    `keys` are those that signed, in their order;
+    `erased_entries` are the sequence numbers of those whose bodies are gone.
     """
 
     entries: int
@@ -60,6 +61,7 @@ class Verification:
     first_time: str
     last_time: str
     keys: tuple[KeyRange, ...] = ()
+    erased_entries: tuple[int, ...] = ()
 
 
 def verify_log(
@@ -234,6 +236,7 @@ class _Check:
             first_time=history.first_time,
             last_time=history.last_time,
             keys=(*self._ranges, self._range()),
+            erased_entries=tuple(sorted(history.erased)),
         )
 
     def _range(self) -> KeyRange:

@@ -58,7 +58,7 @@ class Writer:
 
     def __init__(self, handle: int, folder: Path, signer: SigningKey, origin: str) -> None:
         self._handle = handle
-        self._folder = folder
+        self.folder = folder
         self.signer = signer
         self._origin = origin
         self.frontier = Frontier()
@@ -66,12 +66,12 @@ class Writer:
 
     def begin(self, **genesis: JSON) -> None:
         """Write the first entry; AuditUnwritable if there is or was a log."""
-        if os.fstat(self._handle).st_size or (self._folder / CACHE).exists():
+        if os.fstat(self._handle).st_size or (self.folder / CACHE).exists():
             raise AuditUnwritable(
-                f"There is an audit log in {self._folder} already.", hint="It is never begun anew."
+                f"There is an audit log in {self.folder} already.", hint="It is never begun anew."
             )
         self.append(**genesis)
-        sync_folder(self._folder)
+        sync_folder(self.folder)
 
     def resume(self) -> None:
         """Take up the log where it ends, and set aside what a crash tore off.
@@ -86,7 +86,7 @@ class Writer:
             raise AuditBroken(
                 f"The audit log was cut: it had {cached.size + 1} entries and has {last.size}.",
                 hint=f"If it was restored on purpose, compare it with a head kept elsewhere and "
-                f"then remove {self._folder / CACHE}.",
+                f"then remove {self.folder / CACHE}.",
             )
         self.end = tail.end
         if not (self._replay(cached, offset, last) or self._replay(Frontier(), 0, last)):
@@ -155,7 +155,7 @@ class Writer:
             with suppress(OSError):
                 os.ftruncate(self._handle, self.end)
             raise
-        self._remember()
+        self._remember(self.frontier, self.end)
         self.frontier = frontier
         self.end += len(line)
         return Head(frontier.size, root)
@@ -173,19 +173,30 @@ class Writer:
         self.signer = new
         return head
 
-    def _remember(self) -> None:
+    def move(self, handle: int, before: Frontier, offset: int) -> None:
+        """Go on in another file of the same entries; its last line begins at the offset."""
+        os.dup2(handle, self._handle, inheritable=False)
+        self.end = os.fstat(self._handle).st_size
+        self._remember(before, offset)
+
+    def forget(self) -> None:
+        """Remove the cache, durable."""
+        (self.folder / CACHE).unlink(missing_ok=True)
+        sync_folder(self.folder)
+
+    def _remember(self, before: Frontier, offset: int) -> None:
         # The frontier before the last line: so the next act reads that line, and an edit of it
         # cannot hide behind the cache.
-        peaks = [base64.b64encode(peak).decode() for peak in self.frontier.peaks]
-        cache = {"offset": self.end, "peaks": peaks, "size": self.frontier.size}
-        draft = self._folder / f"{CACHE}.new"
+        peaks = [base64.b64encode(peak).decode() for peak in before.peaks]
+        cache = {"offset": offset, "peaks": peaks, "size": before.size}
+        draft = self.folder / f"{CACHE}.new"
         with suppress(OSError):  # the entry is on disk, and the next act can do without a cache
             draft.write_text(json.dumps(cache))
-            draft.replace(self._folder / CACHE)
+            draft.replace(self.folder / CACHE)
 
     def _cached(self) -> tuple[Frontier, int]:
         try:
-            cache = json.loads((self._folder / CACHE).read_bytes())
+            cache = json.loads((self.folder / CACHE).read_bytes())
             peaks = [base64.b64decode(peak) for peak in cache["peaks"]]
             size, offset = int(cache["size"]), int(cache["offset"])
         except (OSError, ValueError, LookupError, TypeError, OverflowError):
@@ -198,17 +209,17 @@ class Writer:
         torn = os.pread(self._handle, tail.length - tail.end, tail.end)
         name = f"{LOG}.torn-{tail.end}-{hashlib.sha256(torn).hexdigest()[:12]}"
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
-        with os.fdopen(os.open(self._folder / name, flags, 0o600), "wb") as copy:
+        with os.fdopen(os.open(self.folder / name, flags, 0o600), "wb") as copy:
             copy.write(torn)
             copy.flush()
             os.fsync(copy.fileno())
-        sync_folder(self._folder)
+        sync_folder(self.folder)
         os.ftruncate(self._handle, tail.end)
 
     def _record_torn(self) -> None:
         # Found by name, so that a crash between the cut and its entry loses no trace either.
         offset = self.end
-        for path in sorted(self._folder.glob(f"{LOG}.torn-{offset}-*")):
+        for path in sorted(self.folder.glob(f"{LOG}.torn-{offset}-*")):
             torn = path.read_bytes()
             self.append(
                 cmd="recovery",

@@ -104,7 +104,7 @@ def test_a_crash_at_any_step_leaves_a_key_to_go_on_with(
     bench.some_act()
     with monkeypatch.context() as patch:
         if owner is Path:  # not the cache of the frontier
-            patch.setattr(Writer, "_remember", lambda self: None)
+            patch.setattr(Writer, "_remember", lambda *given: None)
         crash_in(patch, owner, name, after=after)
         with pytest.raises(PowerCut):
             reopened(bench).log.rotate(SigningKey.new(), bench.home)
