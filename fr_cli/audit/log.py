@@ -25,6 +25,7 @@ from fr_cli.audit import erasing
 from fr_cli.audit import lease as leases
 from fr_cli.audit.entry import JSON, KINDS, canonical
 from fr_cli.audit.line import MAX_LINE
+from fr_cli.audit.reboot import cut_short, same_boot
 from fr_cli.audit.storage import locked, read_tail, snapshot
 from fr_cli.audit.writer import LOG, Writer, key_in_force, last_line
 from fr_cli.errors import INTERRUPTED, AuditBroken, AuditUnwritable, FrError
@@ -43,6 +44,7 @@ class AuditLog:
         self._leases = folder / "leases"
         self._signer = signer
         self._origin = origin
+        self._known = b""  # the line that this process wrote last
 
     @classmethod
     def create(cls, folder: Path, signer: SigningKey, origin: str) -> AuditLog:
@@ -85,8 +87,11 @@ class AuditLog:
         if kind not in KINDS:
             raise ValueError(f"{kind!r} is not a kind of act")
         req = secrets.token_hex(16)
+        # Looked for without the lock, for there may be many; judged with it.
+        suspicious = leases.any_dead(self._leases)
         with self._writer() as writer:
-            self._close_abandoned(writer)
+            if suspicious or writer.rebooted:
+                self._close_abandoned(writer)
             lease = leases.take(self._leases, req, writer.end)
             try:
                 writer.append(cmd=command, act=kind, ph="intent", req=req, **intent)
@@ -152,13 +157,21 @@ class AuditLog:
                 with suppress(OSError):  # then it stays beside the old one, and is found there
                     writer.signer = writer.signer.install()
                 self._signer = writer.signer
-            yield writer
+            writer.rebooted = not same_boot(writer.last)
+            if writer.rebooted:
+                for req, offset in cut_short(writer).items():
+                    leases.revive(self._leases, req, offset)
+            writer.repair()
+            try:
+                yield writer
+            finally:
+                self._known = writer.last
 
     @contextmanager
     def _locked(self, flags: int = 0) -> Iterator[Writer]:
         try:
             with locked(self.path, flags) as handle:
-                yield Writer(handle, self.path.parent, self._signer, self._origin)
+                yield Writer(handle, self.path.parent, self._signer, self._origin, self._known)
         except FileNotFoundError as trouble:
             raise AuditUnwritable(
                 f"The audit log {self.path} is missing.",

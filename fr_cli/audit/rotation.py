@@ -15,6 +15,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import NamedTuple
 
 from cryptography.exceptions import InvalidSignature
@@ -95,12 +96,17 @@ def in_force(last: Line, keys: Iterable[SigningKey], origin: str) -> SigningKey 
     except ValueError:
         return None
     if rotation is None:
-        return next((key for key in keys if HeadVerifier(key.public, origin).signed(last)), None)
+        return next((key for key in keys if _heads(key.public, origin).signed(last)), None)
     if rotation.seq != last.size - 1 or not rotation.proven(origin):
         return None
     try:
-        old = HeadVerifier(base64.b64decode(rotation.old), origin)
+        old = _heads(base64.b64decode(rotation.old), origin)
     except ValueError:
         return None
     named = base64.b64decode(rotation.key)
     return next((key for key in keys if key.public == named and old.signed(last)), None)
+
+
+@lru_cache(maxsize=4)
+def _heads(public: bytes, origin: str) -> HeadVerifier:
+    return HeadVerifier(public, origin)

@@ -28,6 +28,8 @@ from fr_cli.records import Head
 
 LOG = "audit.jsonl"
 CACHE = "frontier.json"
+#: One size for all caches, so that a shorter one covers the longer: 50 peaks of 47 characters.
+_CACHE_SIZE = 2500
 
 
 def last_line(tail: Tail) -> Line:
@@ -50,19 +52,30 @@ def key_in_force(last: Line, signer: SigningKey, origin: str) -> SigningKey:
     return found
 
 
+def _sum(cache: dict[str, JSON]) -> str:
+    return hashlib.sha256(json.dumps(cache, sort_keys=True).encode()).hexdigest()
+
+
 class Writer:
     """What a process may do while it holds the lock of the log.
 
-    Call `begin` or `resume` first. OSErrors go to the caller as they are.
+    Call `begin`, or `resume` and `repair`, first. OSErrors go to the caller as they are. `known`
+    is a line that this process has signed: where it is still the last one, byte for byte, its
+    signature is not checked again.
     """
 
-    def __init__(self, handle: int, folder: Path, signer: SigningKey, origin: str) -> None:
+    def __init__(
+        self, handle: int, folder: Path, signer: SigningKey, origin: str, known: bytes = b""
+    ) -> None:
         self._handle = handle
         self.folder = folder
         self.signer = signer
         self._origin = origin
+        self._known = known
         self.frontier = Frontier()
         self.end = 0
+        self.last = b""
+        self.rebooted = False
 
     def begin(self, **genesis: JSON) -> None:
         """Write the first entry; AuditUnwritable if there is or was a log."""
@@ -74,13 +87,14 @@ class Writer:
         sync_folder(self.folder)
 
     def resume(self) -> None:
-        """Take up the log where it ends, and set aside what a crash tore off.
+        """Take up the log where its last whole line ends; nothing is written yet.
 
         AuditBroken if the file is not what was signed, or shorter than it once was.
         """
         tail = read_tail(self._handle, os.fstat(self._handle).st_size)
         last = last_line(tail)
-        self.signer = key_in_force(last, self.signer, self._origin)
+        if tail.text != self._known:
+            self.signer = key_in_force(last, self.signer, self._origin)
         cached, offset = self._cached()
         if cached.size >= last.size or offset >= tail.end:
             raise AuditBroken(
@@ -91,8 +105,12 @@ class Writer:
         self.end = tail.end
         if not (self._replay(cached, offset, last) or self._replay(Frontier(), 0, last)):
             raise AuditBroken("The entries of the audit log are not those that were signed.")
-        if tail.length > tail.end:
-            self._set_aside(tail)
+        self._tail, self.last = tail, tail.text
+
+    def repair(self) -> None:
+        """Set aside what a crash tore off, and record it."""
+        if self._tail.length > self._tail.end:
+            self._set_aside(self._tail)
         self._record_torn()
 
     def _replay(self, frontier: Frontier, offset: int, last: Line) -> bool:
@@ -158,6 +176,7 @@ class Writer:
         self._remember(self.frontier, self.end)
         self.frontier = frontier
         self.end += len(line)
+        self.last = line
         return Head(frontier.size, root)
 
     def rotate(self, new: SigningKey) -> Head:
@@ -170,7 +189,7 @@ class Writer:
             req=secrets.token_hex(16),
             **claim(self._origin, seq, root, self.signer.public, new),
         )
-        self.signer = new
+        self.signer, self.last = new, b""
         return head
 
     def move(self, handle: int, before: Frontier, offset: int) -> None:
@@ -188,18 +207,26 @@ class Writer:
         # The frontier before the last line: so the next act reads that line, and an edit of it
         # cannot hide behind the cache.
         peaks = [base64.b64encode(peak).decode() for peak in before.peaks]
-        cache = {"offset": offset, "peaks": peaks, "size": before.size}
-        draft = self.folder / f"{CACHE}.new"
+        cache: dict[str, JSON] = {"offset": offset, "peaks": peaks, "size": before.size}
+        cache["sum"] = _sum(cache)
+        # Written in place: a rename for every act would cost as much as its fdatasync. One that
+        # a power cut tears fails its sum and is as none.
         with suppress(OSError):  # the entry is on disk, and the next act can do without a cache
-            draft.write_text(json.dumps(cache))
-            draft.replace(self.folder / CACHE)
+            flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+            handle = os.open(self.folder / CACHE, flags, 0o600)
+            try:
+                os.write(handle, json.dumps(cache).encode().ljust(_CACHE_SIZE) + b"\n")
+            finally:
+                os.close(handle)
 
     def _cached(self) -> tuple[Frontier, int]:
         try:
             cache = json.loads((self.folder / CACHE).read_bytes())
+            if cache.pop("sum") != _sum(cache):
+                return Frontier(), 0
             peaks = [base64.b64decode(peak) for peak in cache["peaks"]]
             size, offset = int(cache["size"]), int(cache["offset"])
-        except (OSError, ValueError, LookupError, TypeError, OverflowError):
+        except (OSError, ValueError, LookupError, TypeError, AttributeError, OverflowError):
             return Frontier(), 0
         if size < 0 or offset < 0 or len(peaks) != size.bit_count():
             return Frontier(), 0
@@ -219,8 +246,9 @@ class Writer:
     def _record_torn(self) -> None:
         # Found by name, so that a crash between the cut and its entry loses no trace either.
         offset = self.end
-        for path in sorted(self.folder.glob(f"{LOG}.torn-{offset}-*")):
-            torn = path.read_bytes()
+        start = f"{LOG}.torn-{offset}-"
+        for name in sorted(name for name in os.listdir(self.folder) if name.startswith(start)):
+            torn = (self.folder / name).read_bytes()
             self.append(
                 cmd="recovery",
                 act="administration",
