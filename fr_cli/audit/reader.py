@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import BinaryIO
 
 from fr_cli.audit.entry import parse
 from fr_cli.audit.line import Line, lines, read_line
@@ -37,7 +38,9 @@ class Log:
     def head(self) -> Note:
         """The last signed head. All lines are read only if the key was changed since the first."""
         try:
-            note = note_of(self.named, read_line(self._tail().text))
+            file, tail = self._opened()
+            file.close()
+            note = note_of(self.named, read_line(tail.text))
             check_signed(note, self.keys)
         except ValueError as trouble:
             raise AuditBroken(f"The last line of the audit log {trouble}.") from None
@@ -58,26 +61,29 @@ class Log:
         listener: Listener = Silence(),  # noqa: B008  (it holds nothing)
     ) -> Reading:
         """Begin to read, up to the head of size `upto` or to the last; see Reading."""
-        return Reading(self, self._tail().end, upto, choose, listener)
+        # One handle from here on: an erasure puts another file of other offsets in its place.
+        file, tail = self._opened()
+        return Reading(self, file, tail.end, upto, choose, listener)
 
-    def _tail(self) -> Tail:
+    def _opened(self) -> tuple[BinaryIO, Tail]:
         try:
             file, length = snapshot(self.path)
         except OSError as trouble:
             raise AuditBroken(f"{self.path} cannot be read: {trouble.strerror}.") from trouble
-        with file:
-            tail = read_tail(file.fileno(), length)
+        tail = read_tail(file.fileno(), length)
         if not tail.text:
+            file.close()
             raise AuditBroken("The audit log holds no entry, not even its first.")
-        return tail
+        return file, tail
 
     @cached_property
     def named(self) -> str:
         """The origin."""
         if self.origin is not None:
             return self.origin
-        with self.path.open("rb") as file:
-            first = next(lines(file, self._tail().end), b"")
+        file, tail = self._opened()
+        with file:
+            first = next(lines(file, tail.end))
         try:
             return str(parse(read_line(first).body or b"{}")["origin"])
         except (ValueError, KeyError):
@@ -94,9 +100,16 @@ class Reading:
     """
 
     def __init__(
-        self, log: Log, end: int, upto: int | None, choose: Chooser, listener: Listener
+        self,
+        log: Log,
+        file: BinaryIO,
+        end: int,
+        upto: int | None,
+        choose: Chooser,
+        listener: Listener,
     ) -> None:
         self._log = log
+        self._file = file
         self._end = end
         self._upto = upto
         self._choose = choose
@@ -109,8 +122,8 @@ class Reading:
 
     def __iter__(self) -> Iterator[Line]:
         last = None
-        with self._log.path.open("rb") as file:
-            texts = lines(file, self._end)
+        with self._file:
+            texts = lines(self._file, self._end)
             for text in self._listener.track(texts, "Reading the audit log", self._upto):
                 last = self._line(text)
                 yield last

@@ -14,7 +14,7 @@ from fr_cli.audit.proof import Paths, extends, includes
 LEAVES = [hashlib.sha256(b"\0" + bytes([number])).digest() for number in range(65)]
 
 
-# -- RFC 6962 section 2.1 word for word, on lists: slow, recursive, and nothing of the package ----
+# -- RFC 6962 section 2.1 word for word, on lists: slow, recursive, and nothing of the package ---
 
 
 def split(n: int) -> int:
@@ -115,7 +115,7 @@ def test_there_is_no_root_of_nothing() -> None:
         Paths().root()
 
 
-# -- forgeries --------------------------------------------------------------------------------
+# -- forgeries -----------------------------------------------------------------------------------
 
 
 def forgeries(good: list[bytes]) -> list[list[bytes]]:
