@@ -56,6 +56,15 @@ class History:
         self.first_time = self.first_time or time
         self.last_time = time
 
+    def examined(self, phase: str, req: str, seq: int) -> None:
+        """An entry of an act, an erased one (empty phase), or a recovery; its time is in order."""
+        if not phase:
+            self.erased_line(seq)
+        elif phase == "recovery":
+            self.recovered += 1
+        else:
+            self._phase(req, phase)
+
     def _phase(self, req: str, phase: str) -> None:
         known = bytes.fromhex(req)
         if known in self._closed:

@@ -76,7 +76,7 @@ def test_a_torn_line_is_recorded_and_the_leases_are_made_good(
 def test_where_no_boot_has_a_name_each_lease_is_synced(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    synced = []
+    synced = list[object]()
     monkeypatch.setattr(lease, "sync_folder", synced.append)
     bench.some_act()
     assert len(synced) == 1  # the folder that was made
