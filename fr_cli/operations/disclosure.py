@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,7 @@ def export(case: str, recipient: str, out: Path, bench: Bench, listener: Listene
     return Bundle(out, len(found.acts), entries, files, sums, found.note, act.head)
 
 
-@contextmanager
+@contextlib.contextmanager
 def _draft(out: Path) -> Iterator[Path]:
     draft = out.with_name(f".{out.name}.new")
     try:
@@ -148,16 +149,26 @@ def _key_changes(draft: Path, case: Case, reading: Reading, bench: Bench) -> Non
 
 def _in_force(draft: Path, case: Case, bench: Bench) -> None:
     """Add policy and calibration where they are still those that the entries name."""
-    from fr_cli.decision.document import calibration_to_dict
-
-    policy, calibration = bench.site.policy.read_bytes(), bench.calibration
-    if case.digests("policy") & {hashlib.sha256(policy).hexdigest()}:
+    policy = bench.site.policy.read_bytes()
+    if hashlib.sha256(policy).hexdigest() in case.digests("policy"):
         (draft / "policy.yaml").write_bytes(policy)
         case.extra["policy.yaml"] = "the policy whose SHA-256 the entries name"
-    if calibration and calibration.data.sha256 in case.digests("calibration"):
-        text = json.dumps(calibration_to_dict(calibration), indent=1)
-        (draft / "calibration.json").write_text(text + "\n")
-        case.extra["calibration.json"] = "what the scores mean; the entries name its data's SHA-256"
+    named = case.digests("calibration")
+    shipped = resources.files("fr_cli.decision").joinpath("shipped").iterdir()
+    for file in (*sorted(bench.site.calibration.glob("*.json")), *shipped):
+        data = file.read_bytes()
+        if _names_of(data) & named:
+            (draft / "calibration.json").write_bytes(data)
+            case.extra["calibration.json"] = "what the scores mean; the entries name its SHA-256"
+            return
+
+
+def _names_of(calibration: bytes) -> set[str]:
+    """By what an entry may name a calibration: the SHA-256 of its file, or of its data."""
+    with contextlib.suppress(ValueError, LookupError, TypeError):
+        data = str(json.loads(calibration)["data"]["sha256"])
+        return {hashlib.sha256(calibration).hexdigest(), data}
+    return set()
 
 
 def _manifest(case: Case, reading: Reading, digests: dict[str, str]) -> dict[str, Any]:
