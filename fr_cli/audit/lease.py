@@ -43,8 +43,10 @@ class Lease:
 
     def drop(self) -> None:
         """Leave it behind unlocked, for the next act to judge."""
-        fcntl.flock(self.handle, fcntl.LOCK_UN)  # closing would not, if a child has a copy
-        os.close(self.handle)
+        try:
+            fcntl.flock(self.handle, fcntl.LOCK_UN)  # closing would not, if a child has a copy
+        finally:
+            os.close(self.handle)
 
 
 def take(folder: Path, req: str, offset: int) -> Lease:
@@ -79,24 +81,27 @@ def any_dead(folder: Path) -> bool:
     """Whether a lease seems to be free; needs no lock, and only `dead` can tell for certain."""
     try:
         names = os.listdir(folder)
+        return any(name.startswith(_DRAFT) for name in names) or any(
+            _seems_free(f"{folder}/{name}") for name in names if _NAME.fullmatch(name)
+        )
+    except FileNotFoundError:  # the folder is not made yet
+        return False
+    except OSError:
+        return True
+
+
+def _seems_free(path: str) -> bool:
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
     except FileNotFoundError:
         return False
-    if any(name.startswith(_DRAFT) for name in names):
-        return True
-    for name in filter(_NAME.fullmatch, names):
-        try:
-            handle = os.open(f"{folder}/{name}", os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-        except FileNotFoundError:
-            continue
-        try:
-            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            continue
-        else:
-            return True
-        finally:
-            os.close(handle)
-    return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(handle)
+    return True
 
 
 def dead(folder: Path) -> Iterator[Lease]:

@@ -28,7 +28,13 @@ from fr_cli.audit.line import MAX_LINE
 from fr_cli.audit.reboot import cut_short, same_boot
 from fr_cli.audit.storage import locked, read_tail, snapshot
 from fr_cli.audit.writer import LOG, Writer, key_in_force, last_line
-from fr_cli.errors import INTERRUPTED, AuditBroken, AuditUnwritable, FrError
+from fr_cli.errors import (
+    INTERRUPTED,
+    AuditBroken,
+    AuditUnwritable,
+    ConfigurationError,
+    FrError,
+)
 from fr_cli.keys import SigningKey
 from fr_cli.records import Head
 
@@ -89,15 +95,17 @@ class AuditLog:
         req = secrets.token_hex(16)
         # Looked for without the lock, for there may be many; judged with it.
         suspicious = leases.any_dead(self._leases)
-        with self._writer() as writer:
-            if suspicious or writer.rebooted:
-                self._close_abandoned(writer)
-            lease = leases.take(self._leases, req, writer.end)
-            try:
+        lease = None
+        try:
+            with self._writer() as writer:
+                if suspicious or writer.rebooted:
+                    self._close_abandoned(writer)
+                lease = leases.take(self._leases, req, writer.end)
                 writer.append(cmd=command, act=kind, ph="intent", req=req, **intent)
-            except BaseException:
+        except BaseException:
+            if lease:
                 lease.drop()
-                raise
+            raise
         return Act(self, command, kind, lease)
 
     def rotate(
@@ -154,7 +162,9 @@ class AuditLog:
         with self._locked() as writer:
             writer.resume()
             if writer.signer != self._signer:
-                with suppress(OSError):  # then it stays beside the old one, and is found there
+                with suppress(
+                    OSError, ConfigurationError
+                ):  # then it stays beside the old one, and is found there
                     writer.signer = writer.signer.install()
                 self._signer = writer.signer
             writer.rebooted = not same_boot(writer.last)

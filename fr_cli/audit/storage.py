@@ -37,8 +37,10 @@ def locked(path: Path, flags: int) -> Iterator[int]:
             yield handle
             return
         finally:
-            fcntl.flock(handle, fcntl.LOCK_UN)  # closing would not, if a child has a copy
-            os.close(handle)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_UN)  # closing would not, if a child has a copy
+            finally:
+                os.close(handle)
     raise OSError(errno.ESTALE, "it was replaced again and again while this process waited")
 
 
