@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from fr_cli.audit.entry import CLOSING, JSON, parse
+from fr_cli.audit.entry import CLOSING, JSON, check_fields, parse
 from fr_cli.audit.line import Line
-from fr_cli.errors import UsageProblem
+from fr_cli.errors import AuditBroken, UsageProblem
 
 #: Phases that are an act by themselves.
 _ALONE = frozenset({"genesis", "recovery"})
@@ -111,7 +111,13 @@ def acts(lines: Iterable[Line]) -> Iterator[ActRecord]:
     for line in lines:
         if line.body is None:
             continue
-        entry = parse(line.body)
+        try:
+            entry = parse(line.body)
+            check_fields(entry, line.size - 1)
+        except ValueError as trouble:
+            raise AuditBroken(
+                f"Line {line.size} of the log holds an entry that {trouble}."
+            ) from None
         req, phase = str(entry["req"]), entry["ph"]
         act = running.setdefault(req, ActRecord(req))
         act.entries.append(entry)
@@ -155,7 +161,8 @@ class Filter:
 
 
 def _names(operator: Mapping[str, Any]) -> set[str]:
-    return {str(operator[name]) for name in ("user", "uid", "loginuid") if name in operator}
+    names = ("user", "uid", "loginuid", "sudo_uid")
+    return {str(operator[name]) for name in names if name in operator}
 
 
 def moment(text: str, *, end: bool = False) -> str:

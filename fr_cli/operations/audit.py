@@ -6,6 +6,7 @@ None of this needs the home's private keys, and all but `log_of` of a home needs
 from __future__ import annotations
 
 import re
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -95,13 +96,22 @@ class Seen:
 
 
 def verify(
-    log: Log, *, full: bool, witnessed: list[Path], witness_keys: list[Path], listener: Listener
+    log: Log,
+    *,
+    full: bool,
+    witnessed: list[Path],
+    witness_keys: list[Path],
+    max_age: float | None,
+    listener: Listener,
 ) -> tuple[Verification, list[Seen]]:
     """Check the whole log, and that it extends each head that was kept elsewhere.
 
-    With witness keys, each of these heads must be signed by at least one of them.
+    With witness keys, each of these heads must be signed by at least one of them; with `max_age`
+    (hours), the newest of these signatures must not be older.
     """
     seen = [_seen(file, log, witness_keys) for file in witnessed]
+    if max_age is not None:
+        _recent(seen, max_age)
     largest = max((one.head for one in seen), key=lambda head: head.size, default=None)
     result = verify_log(
         log.path, log.public, log.origin, full=full, witnessed=largest, listener=listener
@@ -116,13 +126,28 @@ def _seen(file: Path, log: Log, witness_keys: list[Path]) -> Seen:
     if note.origin != log.named:
         raise AuditBroken(f"{file} is a head of another log, {note.origin}.")
     times = {key.name: key.time_of(note) for key in map(_witness_key, witness_keys)}
-    signed = {name: time for name, time in times.items() if time is not None}
+    signed = {name: when for name, when in times.items() if when is not None}
     if witness_keys and not signed:
         raise AuditBroken(
             f"{file} is signed by none of these witnesses.",
             hint="Have it signed with: fr audit witness, on the witness's machine.",
         )
     return Seen(file, note.head, signed)
+
+
+def _recent(seen: list[Seen], hours: float) -> None:
+    newest = max((when for one in seen for when in one.witnesses.values()), default=None)
+    if newest is None:
+        raise UsageProblem(
+            "The age of a head is known only from a witness's signature.",
+            hint="Give the head by --witnessed and the witness's key by --witness-key.",
+        )
+    age = (time.time() - newest) / 3600
+    if not -1 <= age <= hours:  # an hour for clocks that differ
+        raise AuditBroken(
+            f"The newest witnessed head is {age:.1f} hours old; {hours:g} are allowed.",
+            hint="What was written since is not protected: have the log witnessed now.",
+        )
 
 
 def _witness_key(file: Path) -> WitnessKey:
@@ -205,14 +230,18 @@ def prove_growth(log: Log, old: int, *, upto: int | None, listener: Listener) ->
 def check_proof(
     file: Path, keys: Keys, old: Path | None
 ) -> tuple[Inclusion | Consistency | Note, Note | None]:
-    """Check a proof, or compare two heads of one size; AuditBroken if it does not hold."""
+    """Check a proof, or compare two heads of one size; AuditBroken if it does not hold.
+
+    With `old`, the head of an entry's proof must be that one.
+    """
     proof = read_proof(read_file(file))
     if isinstance(proof, Inclusion):
         proof.check(keys)
-        return proof, None
-    note = proof.note if isinstance(proof, Consistency) else proof
+    note = proof if isinstance(proof, Note) else proof.note
     check_signed(note, keys)
     if old is None:
+        if isinstance(proof, Inclusion):
+            return proof, None
         raise UsageProblem(
             "This proof is about two heads, and says nothing without the older one.",
             hint="Give the head that you kept: --head FILE",
@@ -223,7 +252,7 @@ def check_proof(
     return proof, before
 
 
-def _compare(before: Note, note: Note, proof: Consistency | Note) -> None:
+def _compare(before: Note, note: Note, proof: Inclusion | Consistency | Note) -> None:
     if before.origin != note.origin:
         raise AuditBroken(f"These are heads of two logs: {before.origin} and {note.origin}.")
     if before.head == note.head:

@@ -177,7 +177,8 @@ def extract(since: str, until: str, recipient: str, bench: Bench, listener: List
 def row(act: ActRecord) -> Row:
     """The record of an act, from its entries alone."""
     decision, who = act.decision, act.operator
-    found = decision.get("candidates") or []
+    listed = decision.get("candidates")
+    found = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
     return Row(
         seq=act.seqs[0],
         act=act.req,
@@ -198,7 +199,7 @@ def row(act: ActRecord) -> Row:
         reference_database=_database(decision),
         watchlist=act.first.get("watchlist") or None,
         result=decision.get("outcome"),
-        candidates=[str(one["subject"]) for one in found],
+        candidates=[str(one.get("subject", "")) for one in found],
         # The photo is not kept; the search's id is what a kept exhibit is filed under.
         matched_input=act.req if found else None,
         verified_by=None,  # no command records yet who verified a result
@@ -207,7 +208,7 @@ def row(act: ActRecord) -> Row:
 
 def _database(decision: Mapping[str, Any]) -> str | None:
     searched = decision.get("gallery", decision)
-    if "generation" not in searched:
+    if not isinstance(searched, Mapping) or "generation" not in searched:
         return None
     count = searched.get("references")
     size = f", {count} references" if isinstance(count, int) else ""

@@ -7,6 +7,8 @@ import random
 from itertools import pairwise
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from fr_cli.audit.merkle import Frontier
 from fr_cli.audit.proof import Paths, extends, includes
@@ -113,6 +115,21 @@ def test_memory_does_not_grow_with_the_tree() -> None:
 def test_there_is_no_root_of_nothing() -> None:
     with pytest.raises(ValueError):
         Paths().root()
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(1, 1500), st.data())
+def test_any_size_index_and_older_head(size: int, data: st.DataObject) -> None:
+    index = data.draw(st.integers(0, size - 1))
+    old = data.draw(st.integers(1, size))
+    leaves = [hashlib.sha256(b"\0%d" % number).digest() for number in range(size)]
+    paths = Paths()
+    for number, leaf in enumerate(leaves):
+        paths.append(leaf, keep=number in (index, old - 1))
+    assert paths.inclusion(index) == path(index, leaves)
+    assert paths.consistency(old) == proof(old, leaves)
+    assert includes(mth(leaves), size, index, leaves[index], path(index, leaves))
+    assert extends(mth(leaves[:old]), old, mth(leaves), size, proof(old, leaves))
 
 
 # -- forgeries -----------------------------------------------------------------------------------

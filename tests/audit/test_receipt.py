@@ -9,6 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from fr_cli.audit.line import read_line
 from fr_cli.audit.note import read_note
@@ -117,6 +119,23 @@ def test_what_is_no_proof(text: bytes, log: Log) -> None:
         read_proof(text)
     with pytest.raises(AuditBroken):
         read_proof(text + log.head().text().encode().replace(b"\n", b"\r\n"))
+
+
+PIECES = st.sampled_from([
+    b"c2sp.org/tlog-proof@v1\n", b"extra ", b"index ", b"old ", b"0", b"15", b"\n", b"\n\n",
+    b"A" * 43 + b"=\n", b"e30=", "— ".encode(), ORIGIN.encode(), b" ", b"\r", b"\0",
+])  # fmt: skip
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(PIECES | st.binary(max_size=5), max_size=14))
+def test_nothing_but_a_refusal_comes_of_junk(pieces: list[bytes]) -> None:
+    try:
+        found = read_proof(b"".join(pieces))
+        if isinstance(found, Inclusion):
+            found.check([Trusted(b"\0" * 32)])
+    except AuditBroken:
+        pass
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import io
 from collections.abc import Iterator
@@ -11,7 +12,9 @@ from typing import Any
 import pytest
 
 from fr_cli.audit import entry
+from fr_cli.audit.line import read_line, signed_line
 from fr_cli.audit.log import AuditLog
+from fr_cli.audit.merkle import Frontier, leaf_hash
 from fr_cli.audit.reader import Log
 from fr_cli.audit.show import ActRecord, Filter, acts, moment
 from fr_cli.errors import AuditBroken, NoFace, SubjectUnknown, UsageProblem
@@ -246,5 +249,22 @@ def test_what_a_spreadsheet_would_run_is_text(home: Home) -> None:
 def test_an_act_of_unknown_shape_has_a_row(home: Home) -> None:
     with home.audit.act("new command", "combination", why="text") as act:
         act.decide(gallery={"other": 1}, candidates=[])
-    (one,) = (row(a) for a in acts(Log(home.audit.path, home.signer.public).read()) if a.seqs[0])
-    assert (one.case, one.reference_database, one.matched_input) == (None, None, None)
+    with home.audit.act("other command", "combination") as act:
+        act.decide(gallery="text", candidates=3)
+    (one, two) = (
+        row(a) for a in acts(Log(home.audit.path, home.signer.public).read()) if a.seqs[0]
+    )
+    for found in (one, two):
+        assert (found.case, found.reference_database, found.matched_input) == (None, None, None)
+
+
+def test_an_entry_that_the_key_signed_but_that_is_none(bench: Bench) -> None:
+    body = b'{"seq":1,"v":1}'
+    frontier = Frontier()
+    for leaf in (read_line(bench.log.path.read_bytes()).leaf, leaf_hash(body)):
+        frontier.append(leaf)
+    root = base64.b64encode(frontier.root()).decode()
+    with bench.log.path.open("ab") as file:
+        file.write(signed_line(body, 2, root, bench.signer, ORIGIN))
+    with pytest.raises(AuditBroken, match=r"Line 2 .* lacks"):
+        all_acts(bench)

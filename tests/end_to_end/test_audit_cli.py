@@ -332,6 +332,27 @@ def test_a_head_that_no_witness_signed_or_of_another_log(desk: Desk, tmp_path: P
     desk("audit", "witness", "head", "--dir", "photos", "--key", desk.key, code=3)
 
 
+def test_a_witness_who_was_forgotten(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk("audit", "witness", "--init", "w")
+    desk("audit", "head", "--out", "head")
+    words = ("audit", "verify", "--max-age", "24", "--witnessed", "kept", "--witness-key")
+    with monkeypatch.context() as earlier:
+        earlier.setattr("time.time", lambda: 1_700_000_000.0)
+        desk("audit", "witness", "head", "--dir", "w", "--key", desk.key, "--out", "kept")
+        desk(*words, "w/witness.vkey")
+    assert "hours old" in desk.error(*words, "w/witness.vkey", code=31)["message"]
+    desk("audit", "verify", "--max-age", "24", "--witnessed", "kept", code=2)
+
+
+def test_the_proof_of_an_entry_may_be_held_against_a_head_that_was_kept(desk: Desk) -> None:
+    desk("audit", "head", "--out", "head")
+    desk("audit", "prove", "1", "--out", "proof")
+    desk("audit", "check-proof", "proof", "--head", "head")
+    desk("gallery", "stats")
+    desk("audit", "prove", "1", "--out", "later")
+    desk("audit", "check-proof", "later", "--head", "head", code=2)
+
+
 # -- after the key was changed ---------------------------------------------------------------------
 
 

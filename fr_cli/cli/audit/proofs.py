@@ -96,7 +96,8 @@ def check_proof(
     key: options.Key = None,
     key_change: options.KeyChanges = None,
     old: Annotated[
-        Path | None, typer.Option("--head", help="The head that you kept, for a proof of growth.")
+        Path | None,
+        typer.Option("--head", help="The head that you kept; due for a proof of growth."),
     ] = None,
 ) -> None:
     """Check a proof with the public key alone: no log, no home. Exit 31 if it does not hold."""

@@ -32,6 +32,10 @@ def verify(
         list[Path] | None,
         typer.Option("--witness-key", help="Each such head must be signed by one of these."),
     ] = None,
+    max_age: Annotated[
+        float | None,
+        typer.Option("--max-age", min=0, help="Hours since a witness signed the newest of these."),
+    ] = None,
     key: options.Key = None,
     log: options.LogFile = None,
 ) -> None:
@@ -44,6 +48,7 @@ def verify(
         full=full,
         witnessed=witnessed or [],
         witness_keys=witness_key or [],
+        max_age=max_age,
         listener=session.listener,
     )
     session.output.show(document(result, seen), *pictures(result, seen))
