@@ -393,7 +393,10 @@ def test_show_finds_a_subject_by_the_id_of_the_feed_while_it_is_there(desk: Desk
 
 
 def test_show_for_people(desk: Desk) -> None:
-    desk("identify", "street.jpg", "--case", "CR/26/\x1b[31m\u202e", "--reason", "test")
+    with Bench(desk.home) as bench:
+        why = {"case": "CR/26/\x1b[31m\u202e", "reason": "test"}
+        with bench.audit.act("identify", "consultation", why=why) as act:
+            act.decide(outcome="candidates")
     out, _ = desk("audit", "show", "--command", "identify")
     header, line, foot = out.splitlines()
     assert header.split() == [
