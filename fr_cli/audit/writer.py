@@ -9,13 +9,13 @@ from __future__ import annotations
 import base64
 import errno
 import hashlib
-import json
 import os
 import secrets
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from fr_cli.audit import caching
 from fr_cli.audit.entry import CLOSING, JSON, canonical, parse, stamped
 from fr_cli.audit.line import MAX_LINE, Line, lines, read_line, signed_line
 from fr_cli.audit.merkle import Frontier, leaf_hash
@@ -28,8 +28,6 @@ from fr_cli.records import Head
 
 LOG = "audit.jsonl"
 CACHE = "frontier.json"
-#: One size for all caches, so that a shorter one covers the longer: 50 peaks of 47 characters.
-_CACHE_SIZE = 2500
 
 
 def last_line(tail: Tail) -> Line:
@@ -50,10 +48,6 @@ def key_in_force(last: Line, signer: SigningKey, origin: str) -> SigningKey:
     if found is None:
         raise AuditBroken("The last line of the audit log is not signed by this home's key.")
     return found
-
-
-def _sum(cache: dict[str, JSON]) -> str:
-    return hashlib.sha256(json.dumps(cache, sort_keys=True).encode()).hexdigest()
 
 
 class Writer:
@@ -95,15 +89,16 @@ class Writer:
         last = last_line(tail)
         if tail.text != self._known:
             self.signer = key_in_force(last, self.signer, self._origin)
-        cached, offset = self._cached()
+        cached, offset = caching.recall(self.folder / CACHE)
         if cached.size >= last.size or offset >= tail.end:
             raise AuditBroken(
                 f"The audit log was cut: it had {cached.size + 1} entries and has {last.size}.",
-                hint=f"If it was restored on purpose, compare it with a head kept elsewhere and "
-                f"then remove {self.folder / CACHE}.",
+                hint=self._hint(),
             )
         self.end = tail.end
-        if not (self._replay(cached, offset, last) or self._replay(Frontier(), 0, last)):
+        # Without a cache, or where it is not of these bytes, the whole file is read.
+        replayed = self._replay(cached.copy(), offset, last)
+        if not (replayed or self._replay(Frontier(), 0, last, cached)):
             raise AuditBroken("The entries of the audit log are not those that were signed.")
         self._tail, self.last = tail, tail.text
 
@@ -113,11 +108,25 @@ class Writer:
             self._set_aside(self._tail)
         self._record_torn()
 
-    def _replay(self, frontier: Frontier, offset: int, last: Line) -> bool:
-        """Bring a frontier from the offset to the end; False if that is not the signed root."""
+    def _hint(self) -> str:
+        return (
+            "If it was restored on purpose, compare it with a head kept elsewhere and then "
+            f"remove {self.folder / CACHE}."
+        )
+
+    def _replay(
+        self, frontier: Frontier, offset: int, last: Line, cached: Frontier | None = None
+    ) -> bool:
+        """Bring a frontier from the offset to the end; False if that is not the signed root.
+
+        AuditBroken if it is, but the cache remembers another past.
+        """
         rotation = rotation_in(last)
+        same = True
         try:
             for text in self.lines(offset):
+                if cached and frontier.size == cached.size:
+                    same = frontier == cached
                 # What the new key says that it has taken over must be what is there.
                 at = rotation if rotation and rotation.seq == frontier.size else None
                 if at and frontier.root() != base64.b64decode(at.root):
@@ -127,6 +136,11 @@ class Writer:
             return False
         if (frontier.size, frontier.root()) != (last.size, base64.b64decode(last.root)):
             return False
+        if not same:
+            raise AuditBroken(
+                "The audit log was rewritten: it is signed, but its earlier entries were others.",
+                hint=self._hint(),
+            )
         self.frontier = frontier
         return True
 
@@ -173,7 +187,7 @@ class Writer:
             with suppress(OSError):
                 os.ftruncate(self._handle, self.end)
             raise
-        self._remember(self.frontier, self.end)
+        caching.remember(self.folder / CACHE, self.frontier, self.end)
         self.frontier = frontier
         self.end += len(line)
         self.last = line
@@ -196,41 +210,12 @@ class Writer:
         """Go on in another file of the same entries; its last line begins at the offset."""
         os.dup2(handle, self._handle, inheritable=False)
         self.end = os.fstat(self._handle).st_size
-        self._remember(before, offset)
+        caching.remember(self.folder / CACHE, before, offset)
 
     def forget(self) -> None:
         """Remove the cache, durable."""
         (self.folder / CACHE).unlink(missing_ok=True)
         sync_folder(self.folder)
-
-    def _remember(self, before: Frontier, offset: int) -> None:
-        # The frontier before the last line: so the next act reads that line, and an edit of it
-        # cannot hide behind the cache.
-        peaks = [base64.b64encode(peak).decode() for peak in before.peaks]
-        cache: dict[str, JSON] = {"offset": offset, "peaks": peaks, "size": before.size}
-        cache["sum"] = _sum(cache)
-        # Written in place: a rename for every act would cost as much as its fdatasync. One that
-        # a power cut tears fails its sum and is as none.
-        with suppress(OSError):  # the entry is on disk, and the next act can do without a cache
-            flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-            handle = os.open(self.folder / CACHE, flags, 0o600)
-            try:
-                os.write(handle, json.dumps(cache).encode().ljust(_CACHE_SIZE) + b"\n")
-            finally:
-                os.close(handle)
-
-    def _cached(self) -> tuple[Frontier, int]:
-        try:
-            cache = json.loads((self.folder / CACHE).read_bytes())
-            if cache.pop("sum") != _sum(cache):
-                return Frontier(), 0
-            peaks = [base64.b64decode(peak) for peak in cache["peaks"]]
-            size, offset = int(cache["size"]), int(cache["offset"])
-        except (OSError, ValueError, LookupError, TypeError, AttributeError, OverflowError):
-            return Frontier(), 0
-        if size < 0 or offset < 0 or len(peaks) != size.bit_count():
-            return Frontier(), 0
-        return Frontier(size, peaks), offset
 
     def _set_aside(self, tail: Tail) -> None:
         torn = os.pread(self._handle, tail.length - tail.end, tail.end)

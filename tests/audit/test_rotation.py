@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from fr_cli.audit import caching
 from fr_cli.audit.log import AuditLog
 from fr_cli.audit.verify import verify_log
 from fr_cli.audit.writer import Writer
@@ -104,7 +105,7 @@ def test_a_crash_at_any_step_leaves_a_key_to_go_on_with(
     bench.some_act()
     with monkeypatch.context() as patch:
         if owner is Path:  # not the cache of the frontier
-            patch.setattr(Writer, "_remember", lambda *given: None)
+            patch.setattr(caching, "remember", lambda *given: None)
         crash_in(patch, owner, name, after=after)
         with pytest.raises(PowerCut):
             reopened(bench).log.rotate(SigningKey.new(), bench.home)
