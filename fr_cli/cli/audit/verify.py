@@ -76,6 +76,10 @@ def pictures(result: Verification, seen: list[Seen]) -> list[RenderableType]:
         lines.append(
             plain(f"{result.abandoned} acts were cut short and are recorded as abandoned.")
         )
+    if result.erased:
+        lines.append(
+            plain(f"Of {result.erased:,} entries only the hash is left, as later ones say.")
+        )
     for one in seen:
         signed = ", ".join(f"{name} at {options.clock(t)}" for name, t in one.witnesses.items())
         lines.append(
