@@ -44,6 +44,7 @@ def test_what_is_reported(bench: Bench, full: bool) -> None:
     assert found.open_intents == (running.id,)
     assert found.root == bench.log.head().root
     assert found.full is full
+    assert verify_log(bench.log.path, bench.signer.public, ORIGIN).full is False
     assert found.first_time == bench.entries()[0]["t"]
     assert found.last_time == bench.entries()[-1]["t"]
 
@@ -90,6 +91,13 @@ def test_the_listener_counts_lines_and_hears_of_a_clock_that_went_back(
     assert ear.heard == ["The clock went back 1 times, first at line 2."]
 
 
+def test_nothing_is_said_of_a_clock_that_went_on(bench: Bench) -> None:
+    bench.some_act()
+    ear = Ear()
+    verify_log(bench.log.path, bench.signer.public, ORIGIN, listener=ear)
+    assert ear.heard == []
+
+
 def test_all_problems_are_named_up_to_twenty(bench: Bench) -> None:
     for _ in range(15):
         bench.some_act()
@@ -103,6 +111,10 @@ def test_all_problems_are_named_up_to_twenty(bench: Bench) -> None:
     with pytest.raises(AuditBroken) as caught:
         bench.verify()
     assert caught.value.message.count("; line ") == 19
+    ear = Ear()
+    with pytest.raises(AuditBroken):
+        verify_log(bench.log.path, bench.signer.public, ORIGIN, listener=ear)
+    assert ear.counted == 20  # and the rest is not read
 
 
 def test_verifying_writes_nothing_and_needs_no_right_to(bench: Bench) -> None:
