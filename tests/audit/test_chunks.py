@@ -98,6 +98,8 @@ def test_a_right_log(
     assert found.entries < len(one_by_one) <= 2 * found.entries - 2 * chunks.LINES
     assert (found.erased, found.abandoned, found.recovered, len(found.keys)) == (4, 1, 1, 2)
     assert 3 <= here.vouched < here.asked
+    again = verify_log(varied.log.path, varied.signer.public, None, full=full)
+    assert again == found  # where the genesis entry has to name the origin first
 
 
 @pytest.mark.parametrize("full", [False, True])
