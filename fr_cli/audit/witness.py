@@ -193,7 +193,7 @@ def _write(
     path: Path, data: bytes, flags: int = 0, *, mode: int = 0o600, durable: bool = False
 ) -> None:
     target = path.with_name(f"{path.name}.new") if durable else path
-    flags |= os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | (not flags and os.O_TRUNC)
+    flags |= os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_TRUNC
     with os.fdopen(os.open(target, flags, mode), "wb") as file:
         file.write(data)
         file.flush()

@@ -121,6 +121,16 @@ def test_what_is_no_proof(text: bytes, log: Log) -> None:
         read_proof(text + log.head().text().encode().replace(b"\n", b"\r\n"))
 
 
+@pytest.mark.parametrize(
+    "lines", [b"extra e30=\n", b"index 3\nextra e30=\n", b"extra e30=\nindex 3\nAAAA\n",
+              b"extra e30=\nindex 3\n" + 64 * (b"A" * 43 + b"=\n")],
+)  # fmt: skip
+def test_a_proof_with_a_true_head_and_lines_that_are_none(lines: bytes, log: Log) -> None:
+    note = log.head().text().encode()
+    with pytest.raises(AuditBroken, match="This "):
+        read_proof(b"c2sp.org/tlog-proof@v1\n" + lines + b"\n" + note)
+
+
 PIECES = st.sampled_from([
     b"c2sp.org/tlog-proof@v1\n", b"extra ", b"index ", b"old ", b"0", b"15", b"\n", b"\n\n",
     b"A" * 43 + b"=\n", b"e30=", "— ".encode(), ORIGIN.encode(), b" ", b"\r", b"\0",
@@ -262,6 +272,14 @@ def test_each_key_is_believed_in_its_range_only(log: Log, bench: Bench) -> None:
     check_signed(stolen, log.keys)
     with pytest.raises(AuditBroken):
         check_signed(stolen, (old, new))
+
+
+def test_three_keys_have_three_ranges(log: Log, bench: Bench) -> None:
+    for _ in range(2):
+        bench.log.rotate(SigningKey.new())
+        bench.some_act()
+    keys = log.read().through().keys
+    assert [(key.first, key.last) for key in keys] == [(1, 16), (17, 19), (20, None)]
 
 
 def test_a_change_of_another_log_or_place_is_not_taken(log: Log, bench: Bench) -> None:

@@ -286,6 +286,14 @@ def test_the_folder_of_a_witness(tmp_path: Path, witness: Witness) -> None:
         Witness.create(tmp_path / "other", "a name with spaces")
     with pytest.raises(ConfigurationError, match="not the folder of a witness"):
         Witness.open(tmp_path)
+    Witness.create(tmp_path / "second", "b.example/w2")
+    vkey = (tmp_path / "witness" / "witness.vkey").read_text()
+    (tmp_path / "witness" / "witness.vkey").write_text(
+        (tmp_path / "second/witness.vkey").read_text()
+    )
+    with pytest.raises(ConfigurationError, match="not the key that"):
+        Witness.open(tmp_path / "witness")
+    (tmp_path / "witness" / "witness.vkey").write_text(vkey)
     (tmp_path / "witness" / KEY).chmod(0o644)
     with pytest.raises(ConfigurationError, match="other accounts"):
         Witness.open(tmp_path / "witness")
