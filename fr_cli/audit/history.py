@@ -9,6 +9,7 @@ import base64
 from collections.abc import Callable
 
 from fr_cli.audit.entry import CLOSING, JSON
+from fr_cli.audit.rotation import PHASE as ROTATION
 
 
 class History:
@@ -42,6 +43,8 @@ class History:
                 self._fault("begins the log of another key or another origin")
         elif phase == "recovery":
             self.recovered += 1
+        elif phase == ROTATION:
+            pass  # what it says of keys is the tree's matter
         else:
             self._phase(str(entry["req"]), str(phase))
         if entry["act"] == "erasure":
@@ -52,6 +55,15 @@ class History:
             self.first_step_back = self.first_step_back or number
         self.first_time = self.first_time or time
         self.last_time = time
+
+    def examined(self, phase: str, req: str, seq: int) -> None:
+        """An entry of an act, an erased one (empty phase), or a recovery; its time is in order."""
+        if not phase:
+            self.erased_line(seq)
+        elif phase == "recovery":
+            self.recovered += 1
+        else:
+            self._phase(req, phase)
 
     def _phase(self, req: str, phase: str) -> None:
         known = bytes.fromhex(req)

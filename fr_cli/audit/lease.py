@@ -18,6 +18,7 @@ from fr_cli.audit.entry import boot_id
 from fr_cli.audit.storage import sync_folder
 
 _NAME = re.compile(r"[0-9a-f]{32}")
+_DRAFT = "new-"
 
 
 @dataclass(frozen=True)
@@ -42,35 +43,76 @@ class Lease:
 
     def drop(self) -> None:
         """Leave it behind unlocked, for the next act to judge."""
-        fcntl.flock(self.handle, fcntl.LOCK_UN)  # closing would not, if a child has a copy
-        os.close(self.handle)
+        try:
+            fcntl.flock(self.handle, fcntl.LOCK_UN)  # closing would not, if a child has a copy
+        finally:
+            os.close(self.handle)
 
 
 def take(folder: Path, req: str, offset: int) -> Lease:
     """Take the lease of a new intent; OSError if the folder cannot be written."""
-    if not folder.is_dir():
-        folder.mkdir(mode=0o700)
-        sync_folder(folder.parent)
-    path = folder / req
+    _make(folder)
+    # Locked before it has its name: whoever looks for dead leases never sees it free.
+    draft, path = folder / f"{_DRAFT}{req}", folder / req
     # O_CLOEXEC: a worker process must not keep the lease of its parent alive.
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
-    handle = os.open(path, flags, 0o600)
+    handle = os.open(draft, flags, 0o600)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        note = {"boot": boot_id(), "offset": offset, "pid": os.getpid()}
-        os.write(handle, json.dumps(note).encode() + b"\n")
-        sync_folder(folder)  # else a power cut could leave an intent that nobody closes
+        os.write(handle, _note(offset))
+        draft.rename(path)
+        if not boot_id():
+            sync_folder(folder)  # after a power cut nothing else would tell that it is dead
     except BaseException:
         os.close(handle)
         raise
     return Lease(path, handle, offset)
 
 
+def revive(folder: Path, req: str, offset: int) -> None:
+    """Leave a lease that nobody holds for an intent that has none; durable."""
+    _make(folder)
+    if not (folder / req).exists():
+        (folder / req).write_bytes(_note(offset))
+        sync_folder(folder)
+
+
+def any_dead(folder: Path) -> bool:
+    """Whether a lease seems to be free; needs no lock, and only `dead` can tell for certain."""
+    try:
+        names = os.listdir(folder)
+        return any(name.startswith(_DRAFT) for name in names) or any(
+            _seems_free(f"{folder}/{name}") for name in names if _NAME.fullmatch(name)
+        )
+    except FileNotFoundError:  # the folder is not made yet
+        return False
+    except OSError:
+        return True
+
+
+def _seems_free(path: str) -> bool:
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(handle)
+    return True
+
+
 def dead(folder: Path) -> Iterator[Lease]:
     """The leases whose processes are gone, each locked by this one now; end or drop them."""
     names = sorted(os.listdir(folder)) if folder.is_dir() else []
-    for name in filter(_NAME.fullmatch, names):
+    for name in names:
         path = folder / name
+        if name.startswith(_DRAFT):  # of a process that died before its intent
+            path.unlink(missing_ok=True)
+        if not _NAME.fullmatch(name):
+            continue
         try:
             handle = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
         except FileNotFoundError:
@@ -81,6 +123,16 @@ def dead(folder: Path) -> Iterator[Lease]:
             os.close(handle)
             continue
         yield Lease(path, handle, _offset(os.read(handle, 1000)))
+
+
+def _make(folder: Path) -> None:
+    if not folder.is_dir():
+        folder.mkdir(mode=0o700)
+        sync_folder(folder.parent)
+
+
+def _note(offset: int) -> bytes:
+    return json.dumps({"boot": boot_id(), "offset": offset, "pid": os.getpid()}).encode() + b"\n"
 
 
 def _offset(note: bytes) -> int:

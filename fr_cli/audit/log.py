@@ -15,18 +15,26 @@ import base64
 import os
 import re
 import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Literal
 
+from fr_cli.audit import erasing
 from fr_cli.audit import lease as leases
 from fr_cli.audit.entry import JSON, KINDS, canonical
-from fr_cli.audit.line import MAX_LINE, HeadVerifier
+from fr_cli.audit.line import MAX_LINE
+from fr_cli.audit.reboot import cut_short, same_boot
 from fr_cli.audit.storage import locked, read_tail, snapshot
-from fr_cli.audit.writer import LOG, Writer, last_line
-from fr_cli.errors import INTERRUPTED, AuditBroken, AuditUnwritable, FrError
+from fr_cli.audit.writer import LOG, Writer, key_in_force, last_line
+from fr_cli.errors import (
+    INTERRUPTED,
+    AuditBroken,
+    AuditUnwritable,
+    ConfigurationError,
+    FrError,
+)
 from fr_cli.keys import SigningKey
 from fr_cli.records import Head
 
@@ -42,6 +50,7 @@ class AuditLog:
         self._leases = folder / "leases"
         self._signer = signer
         self._origin = origin
+        self._known = b""  # the line that this process wrote last
 
     @classmethod
     def create(cls, folder: Path, signer: SigningKey, origin: str) -> AuditLog:
@@ -71,7 +80,8 @@ class AuditLog:
             raise AuditBroken(f"{self.path} cannot be read: {trouble.strerror}.") from trouble
         with file:
             tail = read_tail(file.fileno(), length)
-        last = last_line(tail, HeadVerifier(self._signer.public, self._origin))
+        last = last_line(tail)
+        key_in_force(last, self._signer, self._origin)
         return Head(last.size, last.root)
 
     def act(self, command: str, kind: str, **intent: JSON) -> Act:
@@ -83,15 +93,54 @@ class AuditLog:
         if kind not in KINDS:
             raise ValueError(f"{kind!r} is not a kind of act")
         req = secrets.token_hex(16)
-        with self._writer() as writer:
-            self._close_abandoned(writer)
-            lease = leases.take(self._leases, req, writer.end)
-            try:
+        # Looked for without the lock, for there may be many; judged with it.
+        suspicious = leases.any_dead(self._leases)
+        lease = None
+        try:
+            with self._writer() as writer:
+                if suspicious or writer.rebooted:
+                    self._close_abandoned(writer)
+                lease = leases.take(self._leases, req, writer.end)
                 writer.append(cmd=command, act=kind, ph="intent", req=req, **intent)
-            except BaseException:
+        except BaseException:
+            if lease:
                 lease.drop()
-                raise
+            raise
         return Act(self, command, kind, lease)
+
+    def rotate(
+        self, new: SigningKey, keys: Path | None = None, passphrase: str | None = None
+    ) -> Head:
+        """Sign with a new key from here on; the head is of the entry that names it.
+
+        `keys` is the folder where the home keeps its key (under the passphrase, if one is
+        given): the new one is there before the log names it and takes the old one's place
+        after, so a crash at any moment leaves a key with which the log goes on. Without `keys`
+        the caller keeps the new key, durable before this is called. OSError cannot come:
+        AuditUnwritable says that nothing was rotated, or that only the last renaming failed.
+        """
+        with self._writer() as writer:
+            self._signer = writer.signer.install()  # else its file would be written over
+            head = writer.rotate(new.stage(keys, passphrase) if keys else new)
+            self._signer = writer.signer
+            self._signer = writer.signer.install()
+        return head
+
+    def erase(self, seqs: Collection[int], reason: str) -> Head:
+        """Erase the bodies of these entries, whole acts that are over; their hashes stay.
+
+        The act that names them is written first. UsageProblem if one of them must stay.
+        """
+        wanted = frozenset(seqs)
+        with self._writer() as writer:
+            erasing.check(writer, wanted)
+        names: list[JSON] = [*sorted(wanted)]
+        with self.act(erasing.COMMAND, "erasure", erases=names, reason=reason) as act:
+            with self._writer() as writer:
+                erasing.strike(writer, wanted)
+            act.decide(erased=len(wanted))
+        assert act.head is not None
+        return act.head
 
     def _close_abandoned(self, writer: Writer) -> None:
         for lease in leases.dead(self._leases):
@@ -100,6 +149,8 @@ class AuditLog:
                 # nothing to close.
                 entry = writer.unfinished(lease.req, lease.offset)
                 if entry:
+                    if unstruck := erasing.pending(entry):
+                        erasing.strike(writer, frozenset(unstruck))
                     writer.append(cmd=entry["cmd"], act=entry["act"], ph="abandoned", req=lease.req)
             except BaseException:
                 lease.drop()
@@ -110,13 +161,27 @@ class AuditLog:
     def _writer(self) -> Iterator[Writer]:
         with self._locked() as writer:
             writer.resume()
-            yield writer
+            if writer.signer != self._signer:
+                with suppress(
+                    OSError, ConfigurationError
+                ):  # then it stays beside the old one, and is found there
+                    writer.signer = writer.signer.install()
+                self._signer = writer.signer
+            writer.rebooted = not same_boot(writer.last)
+            if writer.rebooted:
+                for req, offset in cut_short(writer).items():
+                    leases.revive(self._leases, req, offset)
+            writer.repair()
+            try:
+                yield writer
+            finally:
+                self._known = writer.last
 
     @contextmanager
     def _locked(self, flags: int = 0) -> Iterator[Writer]:
         try:
             with locked(self.path, flags) as handle:
-                yield Writer(handle, self.path.parent, self._signer, self._origin)
+                yield Writer(handle, self.path.parent, self._signer, self._origin, self._known)
         except FileNotFoundError as trouble:
             raise AuditUnwritable(
                 f"The audit log {self.path} is missing.",

@@ -15,21 +15,33 @@ from fr_cli.audit.line import MAX_LINE
 
 #: Seconds that an act waits for others to finish their appending.
 PATIENCE = 10.0
+#: How often an act opens the file again that was replaced while it waited.
+REOPENINGS = 10
+
+_SMALL = 4096
+_APPENDING = os.O_RDWR | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
 
 
 @contextmanager
 def locked(path: Path, flags: int) -> Iterator[int]:
-    """A handle for appending, alone with the file; TimeoutError after PATIENCE."""
-    flags |= os.O_RDWR | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
-    handle = os.open(path, flags, 0o600)
-    try:
-        _lock(handle, fcntl.LOCK_EX)
-        if not os.path.samestat(os.fstat(handle), os.stat(path)):
-            raise OSError(errno.ESTALE, "it was replaced while this process waited")
-        yield handle
-    finally:
-        fcntl.flock(handle, fcntl.LOCK_UN)  # closing would not, if a child has a copy
-        os.close(handle)
+    """A handle for appending, alone with the file; TimeoutError after PATIENCE.
+
+    Where the file was replaced while this process waited (an erasure does so), the new one.
+    """
+    for _ in range(REOPENINGS):
+        handle = os.open(path, flags | _APPENDING, 0o600)
+        try:
+            _lock(handle, fcntl.LOCK_EX)
+            if not os.path.samestat(os.fstat(handle), os.stat(path)):
+                continue
+            yield handle
+            return
+        finally:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_UN)  # closing would not, if a child has a copy
+            finally:
+                os.close(handle)
+    raise OSError(errno.ESTALE, "it was replaced again and again while this process waited")
 
 
 def snapshot(path: Path) -> tuple[BinaryIO, int]:
@@ -64,6 +76,11 @@ class Tail(NamedTuple):
 
 def read_tail(handle: int, length: int) -> Tail:
     """Find the last whole line; bytes behind it were torn off by a crash."""
+    # Most lines are far below a page, and this is read for every act.
+    start = max(0, length - _SMALL)
+    block = os.pread(handle, length - start, start)
+    if length > start and block.endswith(b"\n") and block.count(b"\n", 0, -1):
+        return Tail(block[block.rfind(b"\n", 0, -1) + 1 :], length, length)
     end, block = length, b""
     while end > 0 and b"\n" not in block:
         start = max(0, end - MAX_LINE)

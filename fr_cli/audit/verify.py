@@ -1,9 +1,10 @@
 """Checking the whole log from the file and the public key alone; nothing is written.
 
 Always checked: the grammar of every line, the canonical form and the fields of every entry,
-every leaf, the root that every line states, the order of the phases, the erasures, and the
-signature of the last line, whose root commits to every entry before it. `full` also checks the
-signature of every line.
+every leaf, the root that every line states, the order of the phases, the erasures, every change
+of the key, and the signature of the last line, whose root commits to every entry before it.
+`full` also checks the signature of every line. The one key that is given is that of the genesis
+entry; it counts up to the entry that names the next.
 
 So without `full` a change is missed only inside the signature text of a line that is not the
 last (behind its four-byte key id): no entry and no root is changed by that. No check of the file
@@ -14,38 +15,17 @@ Memory: some 150 bytes an act, for the rule that no id of an act is used again.
 
 from __future__ import annotations
 
-import base64
-from dataclasses import dataclass
 from pathlib import Path
 
-from fr_cli.audit.entry import check_fields, parse
-from fr_cli.audit.history import History
-from fr_cli.audit.line import MAX_LINE, HeadVerifier, Line, lines, read_line
-from fr_cli.audit.merkle import Frontier
+from fr_cli.audit import chunks
+from fr_cli.audit.check import MAX_PROBLEMS, Check, KeyRange, Verification
+from fr_cli.audit.chunks import Examined
+from fr_cli.audit.line import MAX_LINE, lines
 from fr_cli.audit.storage import snapshot
 from fr_cli.errors import AuditBroken
 from fr_cli.records import Head, Listener, Silence
 
-MAX_PROBLEMS = 20
-
-
-@dataclass(frozen=True)
-class Verification:
-    """What a log that verifies holds.
-
-    `root` is the base64 tree head over all `entries`; `open_intents` are acts that still run, or
-    whose process died since; the times are those of the first and the last entry, as written.
-    """
-
-    entries: int
-    root: str
-    erased: int
-    open_intents: tuple[str, ...]
-    abandoned: int
-    recovered: int
-    full: bool
-    first_time: str
-    last_time: str
+__all__ = ["MAX_PROBLEMS", "KeyRange", "Verification", "verify_log"]
 
 
 def verify_log(
@@ -67,13 +47,10 @@ def verify_log(
         file, length = snapshot(path)
     except OSError as trouble:
         raise AuditBroken(f"{path} cannot be read: {trouble.strerror}.") from trouble
-    check = _Check(public_key, origin, full, witnessed)
-    with file:
-        for text in listener.track(lines(file, length), "Verifying the audit log"):
-            check.line(text)
-            if len(check.problems) >= MAX_PROBLEMS or len(text) > MAX_LINE:
-                break
-        else:
+    check = Check(public_key, origin, full, witnessed)
+    with file, chunks.pool(length, full) as pool:
+        source = listener.track(lines(file, length), "Verifying the audit log")
+        if all(_taken(check, *one) for one in chunks.examined(source, pool, check.terms)):
             check.end()
     if check.problems:
         raise AuditBroken(f"{path.name} does not verify: " + "; ".join(check.problems) + ".")
@@ -85,107 +62,12 @@ def verify_log(
     return check.verification()
 
 
-class _Check:
-    """The tree and its signed heads, line by line."""
-
-    def __init__(
-        self, public_key: bytes, origin: str | None, full: bool, witnessed: Head | None
-    ) -> None:
-        self.problems: list[str] = []
-        self.history = History(public_key, self.fault)
-        self._public_key = public_key
-        self._heads = HeadVerifier(public_key, origin) if origin is not None else None
-        self._origin = origin
-        self._full = full
-        self._witnessed = witnessed
-        self._frontier = Frontier()
-        self._comparable = True
-        self._number = 0
-        self._size = 0
-        self._last: Line | None = None
-
-    def fault(self, what: str) -> None:
-        """Note what is wrong with the line that is being read."""
-        self.problems.append(f"line {self._number} {what}")
-
-    def line(self, text: bytes) -> None:
-        """Check one line, with its newline."""
-        self._number += 1
-        self._size += 1
-        self._last = None
-        try:
-            line = read_line(text)
-        except ValueError as trouble:
-            self.fault(str(trouble))
-            self._comparable = False
-            return
-        self._last = line
-        if line.size != self._size:
-            self.fault(f"states the size {line.size} in the place of {self._size}")
-            self._size = line.size
-            self._comparable = False
-        self._entry(line)
-        self._tree(line)
-        if self._heads and (self._full or not self._heads.names_key(line)):
-            self._signature(line)
-
-    def _entry(self, line: Line) -> None:
-        if line.body is None:
-            return self.history.erased_line(line.size - 1)
-        try:
-            entry = parse(line.body)
-            check_fields(entry, line.size - 1)
-        except ValueError as trouble:
-            return self.fault(f"holds an entry that {trouble}")
-        if line.size == 1 and self._origin is None and isinstance(entry.get("origin"), str):
-            self._origin = str(entry["origin"])
-            self._heads = HeadVerifier(self._public_key, self._origin)
-        self.history.entry(entry, self._number, self._origin)
-
-    def _tree(self, line: Line) -> None:
-        # After one wrong root all later ones are wrong too: the first is the one to name.
-        if not self._comparable:
-            return
-        self._frontier.append(line.leaf)
-        root = base64.b64encode(self._frontier.root()).decode()
-        if root != line.root:
-            self.fault("states another root than that of the entries up to it")
-            self._comparable = False
-        if self._witnessed and line.size == self._witnessed.size and root != self._witnessed.root:
-            self.fault("has another root than the witnessed head of this size")
-
-    def _signature(self, line: Line) -> None:
-        if self._heads is None:
-            self.fault("cannot be checked: no genesis entry names the origin")
-        elif not self._heads.signed(line):
-            self.fault("is not signed by this key")
-
-    def end(self) -> None:
-        """What can be said only when all lines were read."""
-        if self._last and not self._full and (not self._heads or self._heads.names_key(self._last)):
-            self._signature(self._last)
-        if not self._number:
-            self.problems.append("it holds no entry")
-        if self._witnessed and self._size < self._witnessed.size:
-            self.problems.append(
-                f"it has {self._size} entries and a witness saw {self._witnessed.size}: it was cut"
-            )
-        for seq in self.history.unexplained():
-            self.problems.append(f"line {seq + 1} was erased and no erasure entry names it")
-        del self.problems[MAX_PROBLEMS:]
-
-    def verification(self) -> Verification:
-        """What was found; call it when there are no problems."""
-        root = base64.b64encode(self._frontier.root()).decode()
-        history = self.history
-        return Verification(
-            entries=self._size,
-            root=root,
-            erased=len(history.erased),
-            open_intents=tuple(history.open),
-            abandoned=history.abandoned,
-            recovered=history.recovered,
-            full=self._full,
-            first_time=history.first_time,
-            last_time=history.last_time,
-        )
+def _taken(check: Check, texts: list[bytes], chunk: Examined | None) -> bool:
+    """Check these lines; False if it is no use to go on."""
+    if chunk is not None and check.take(texts, chunk):
+        return True
+    for text in texts:
+        check.line(text)
+        if len(check.problems) >= MAX_PROBLEMS or len(text) > MAX_LINE:
+            return False
+    return True

@@ -9,16 +9,18 @@ from __future__ import annotations
 import base64
 import errno
 import hashlib
-import json
 import os
 import secrets
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from fr_cli.audit import caching
 from fr_cli.audit.entry import CLOSING, JSON, canonical, parse, stamped
-from fr_cli.audit.line import MAX_LINE, HeadVerifier, Line, lines, read_line, signed_line
+from fr_cli.audit.line import MAX_LINE, Line, lines, read_line, signed_line
 from fr_cli.audit.merkle import Frontier, leaf_hash
+from fr_cli.audit.rotation import PHASE as ROTATION
+from fr_cli.audit.rotation import claim, in_force, rotation_in
 from fr_cli.audit.storage import Tail, read_tail, sync_folder
 from fr_cli.errors import AuditBroken, AuditUnwritable
 from fr_cli.keys import SigningKey
@@ -28,72 +30,117 @@ LOG = "audit.jsonl"
 CACHE = "frontier.json"
 
 
-def last_line(tail: Tail, verifier: HeadVerifier) -> Line:
-    """The last line taken apart, its signature checked; AuditBroken if it is not right."""
+def last_line(tail: Tail) -> Line:
+    """The last line taken apart; AuditBroken if it is not right."""
     if not tail.text:
         raise AuditBroken("The audit log holds no entry, not even its first.")
     try:
-        last = read_line(tail.text)
+        return read_line(tail.text)
     except ValueError as trouble:
         raise AuditBroken(f"The last line of the audit log {trouble}.") from None
-    if not verifier.signed(last):
+
+
+def key_in_force(last: Line, signer: SigningKey, origin: str) -> SigningKey:
+    """The home's key that signs what follows; AuditBroken if the last line is of none of them."""
+    # Another process may have rotated the key, or died while it did: the files are looked at
+    # again before anything is called broken.
+    found = in_force(last, (signer,), origin) or in_force(last, signer.others(), origin)
+    if found is None:
         raise AuditBroken("The last line of the audit log is not signed by this home's key.")
-    return last
+    return found
 
 
 class Writer:
     """What a process may do while it holds the lock of the log.
 
-    Call `begin` or `resume` first. OSErrors go to the caller as they are.
+    Call `begin`, or `resume` and `repair`, first. OSErrors go to the caller as they are. `known`
+    is a line that this process has signed: where it is still the last one, byte for byte, its
+    signature is not checked again.
     """
 
-    def __init__(self, handle: int, folder: Path, signer: SigningKey, origin: str) -> None:
+    def __init__(
+        self, handle: int, folder: Path, signer: SigningKey, origin: str, known: bytes = b""
+    ) -> None:
         self._handle = handle
-        self._folder = folder
-        self._signer = signer
+        self.folder = folder
+        self.signer = signer
         self._origin = origin
+        self._known = known
         self.frontier = Frontier()
         self.end = 0
+        self.last = b""
+        self.rebooted = False
 
     def begin(self, **genesis: JSON) -> None:
         """Write the first entry; AuditUnwritable if there is or was a log."""
-        if os.fstat(self._handle).st_size or (self._folder / CACHE).exists():
+        if os.fstat(self._handle).st_size or (self.folder / CACHE).exists():
             raise AuditUnwritable(
-                f"There is an audit log in {self._folder} already.", hint="It is never begun anew."
+                f"There is an audit log in {self.folder} already.", hint="It is never begun anew."
             )
         self.append(**genesis)
-        sync_folder(self._folder)
+        sync_folder(self.folder)
 
     def resume(self) -> None:
-        """Take up the log where it ends, and set aside what a crash tore off.
+        """Take up the log where its last whole line ends; nothing is written yet.
 
         AuditBroken if the file is not what was signed, or shorter than it once was.
         """
         tail = read_tail(self._handle, os.fstat(self._handle).st_size)
-        last = last_line(tail, HeadVerifier(self._signer.public, self._origin))
-        cached, offset = self._cached()
+        last = last_line(tail)
+        if tail.text != self._known:
+            self.signer = key_in_force(last, self.signer, self._origin)
+        cached, offset = caching.recall(self.folder / CACHE)
         if cached.size >= last.size or offset >= tail.end:
             raise AuditBroken(
                 f"The audit log was cut: it had {cached.size + 1} entries and has {last.size}.",
-                hint=f"If it was restored on purpose, compare it with a head kept elsewhere and "
-                f"then remove {self._folder / CACHE}.",
+                hint=self._hint(),
             )
         self.end = tail.end
-        if not (self._replay(cached, offset, last) or self._replay(Frontier(), 0, last)):
+        # Without a cache, or where it is not of these bytes, the whole file is read.
+        replayed = self._replay(cached.copy(), offset, last)
+        if not (replayed or self._replay(Frontier(), 0, last, cached)):
             raise AuditBroken("The entries of the audit log are not those that were signed.")
-        if tail.length > tail.end:
-            self._set_aside(tail)
+        self._tail, self.last = tail, tail.text
+
+    def repair(self) -> None:
+        """Set aside what a crash tore off, and record it."""
+        if self._tail.length > self._tail.end:
+            self._set_aside(self._tail)
         self._record_torn()
 
-    def _replay(self, frontier: Frontier, offset: int, last: Line) -> bool:
-        """Bring a frontier from the offset to the end; False if that is not the signed root."""
+    def _hint(self) -> str:
+        return (
+            "If it was restored on purpose, compare it with a head kept elsewhere and then "
+            f"remove {self.folder / CACHE}."
+        )
+
+    def _replay(
+        self, frontier: Frontier, offset: int, last: Line, cached: Frontier | None = None
+    ) -> bool:
+        """Bring a frontier from the offset to the end; False if that is not the signed root.
+
+        AuditBroken if it is, but the cache remembers another past.
+        """
+        rotation = rotation_in(last)
+        same = True
         try:
             for text in self.lines(offset):
+                if cached and frontier.size == cached.size:
+                    same = frontier == cached
+                # What the new key says that it has taken over must be what is there.
+                at = rotation if rotation and rotation.seq == frontier.size else None
+                if at and frontier.root() != base64.b64decode(at.root):
+                    return False
                 frontier.append(read_line(text).leaf)
         except ValueError:
             return False
         if (frontier.size, frontier.root()) != (last.size, base64.b64decode(last.root)):
             return False
+        if not same:
+            raise AuditBroken(
+                "The audit log was rewritten: it is signed, but its earlier entries were others.",
+                hint=self._hint(),
+            )
         self.frontier = frontier
         return True
 
@@ -129,7 +176,7 @@ class Writer:
         frontier = self.frontier.copy()
         frontier.append(leaf_hash(body))
         root = base64.b64encode(frontier.root()).decode()
-        line = signed_line(body, frontier.size, root, self._signer, self._origin)
+        line = signed_line(body, frontier.size, root, self.signer, self._origin)
         if len(line) > MAX_LINE:
             raise ValueError(f"an entry of the log must be below {MAX_LINE} bytes")
         try:
@@ -140,48 +187,53 @@ class Writer:
             with suppress(OSError):
                 os.ftruncate(self._handle, self.end)
             raise
-        self._remember()
+        caching.remember(self.folder / CACHE, self.frontier, self.end)
         self.frontier = frontier
         self.end += len(line)
+        self.last = line
         return Head(frontier.size, root)
 
-    def _remember(self) -> None:
-        # The frontier before the last line: so the next act reads that line, and an edit of it
-        # cannot hide behind the cache.
-        peaks = [base64.b64encode(peak).decode() for peak in self.frontier.peaks]
-        cache = {"offset": self.end, "peaks": peaks, "size": self.frontier.size}
-        draft = self._folder / f"{CACHE}.new"
-        with suppress(OSError):  # the entry is on disk, and the next act can do without a cache
-            draft.write_text(json.dumps(cache))
-            draft.replace(self._folder / CACHE)
+    def rotate(self, new: SigningKey) -> Head:
+        """Name a new key, which signs all that follows."""
+        seq, root = self.frontier.size, base64.b64encode(self.frontier.root()).decode()
+        head = self.append(
+            cmd="key-rotate",
+            act="administration",
+            ph=ROTATION,
+            req=secrets.token_hex(16),
+            **claim(self._origin, seq, root, self.signer.public, new),
+        )
+        self.signer, self.last = new, b""
+        return head
 
-    def _cached(self) -> tuple[Frontier, int]:
-        try:
-            cache = json.loads((self._folder / CACHE).read_bytes())
-            peaks = [base64.b64decode(peak) for peak in cache["peaks"]]
-            size, offset = int(cache["size"]), int(cache["offset"])
-        except (OSError, ValueError, LookupError, TypeError, OverflowError):
-            return Frontier(), 0
-        if size < 0 or offset < 0 or len(peaks) != size.bit_count():
-            return Frontier(), 0
-        return Frontier(size, peaks), offset
+    def move(self, handle: int, before: Frontier, offset: int) -> None:
+        """Go on in another file of the same entries; its last line begins at the offset."""
+        os.dup2(handle, self._handle, inheritable=False)
+        self.end = os.fstat(self._handle).st_size
+        caching.remember(self.folder / CACHE, before, offset)
+
+    def forget(self) -> None:
+        """Remove the cache, durable."""
+        (self.folder / CACHE).unlink(missing_ok=True)
+        sync_folder(self.folder)
 
     def _set_aside(self, tail: Tail) -> None:
         torn = os.pread(self._handle, tail.length - tail.end, tail.end)
         name = f"{LOG}.torn-{tail.end}-{hashlib.sha256(torn).hexdigest()[:12]}"
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
-        with os.fdopen(os.open(self._folder / name, flags, 0o600), "wb") as copy:
+        with os.fdopen(os.open(self.folder / name, flags, 0o600), "wb") as copy:
             copy.write(torn)
             copy.flush()
             os.fsync(copy.fileno())
-        sync_folder(self._folder)
+        sync_folder(self.folder)
         os.ftruncate(self._handle, tail.end)
 
     def _record_torn(self) -> None:
         # Found by name, so that a crash between the cut and its entry loses no trace either.
         offset = self.end
-        for path in sorted(self._folder.glob(f"{LOG}.torn-{offset}-*")):
-            torn = path.read_bytes()
+        start = f"{LOG}.torn-{offset}-"
+        for name in sorted(name for name in os.listdir(self.folder) if name.startswith(start)):
+            torn = (self.folder / name).read_bytes()
             self.append(
                 cmd="recovery",
                 act="administration",

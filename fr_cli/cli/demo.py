@@ -30,7 +30,10 @@ def demo(
         Path | None, typer.Option("--keep", help="Make the home here and leave it to play with.")
     ] = None,
 ) -> None:
-    """See it all once, on people who do not exist: enrolled, asked for, purged."""
+    """See it all once, on people who do not exist.
+
+    Nine are enrolled, three are asked for, one is purged, and the log is checked.
+    """
     from fr_cli.operations.demo import demo as story
 
     session = session_of(context)

@@ -11,19 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from fr_cli import __version__
-from fr_cli.cli import (
-    audit,
-    demo,
-    enroll,
-    evaluate,
-    gallery,
-    identify,
-    init,
-    models,
-    policy,
-    purge,
-    verify,
-)
+from fr_cli.cli.commands import COMMANDS, Commands
 from fr_cli.cli.options import hoisted
 from fr_cli.cli.output import Output
 from fr_cli.cli.wiring import new_session
@@ -32,6 +20,19 @@ from fr_cli.errors import INTERRUPTED, FrError
 
 class FrGroup(TyperGroup):
     """Takes global options anywhere on the line, and turns every error into its exit code."""
+
+    def __init__(self, **named: Any) -> None:
+        super().__init__(**named)
+        self.commands = Commands()
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """The names of the commands, without importing any."""
+        return list(COMMANDS)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """List the commands in the help, without importing any."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
 
     def main(  # type: ignore[override]
         self, args: Sequence[str] | None = None, *, standalone_mode: bool = True, **named: Any
@@ -91,16 +92,3 @@ def root(
         typer.echo(f"fr {__version__}")
     elif context.invoked_subcommand is None:
         typer.echo(context.get_help())
-
-
-app.command("demo")(demo.demo)
-app.command("init")(init.init)
-app.command("enroll")(enroll.enroll)
-app.command("identify")(identify.identify)
-app.command("verify")(verify.verify)
-app.command("evaluate")(evaluate.evaluate)
-app.command("purge")(purge.purge)
-app.add_typer(gallery.app, name="gallery")
-app.add_typer(models.app, name="models")
-app.add_typer(audit.app, name="audit")
-app.add_typer(policy.app, name="policy")

@@ -10,9 +10,7 @@ import typer
 from fr_cli.cli.output import plain, table
 from fr_cli.cli.wiring import session_of
 
-app = typer.Typer(
-    help="Fetch and check the models' weights.", no_args_is_help=True, rich_markup_mode=None
-)
+app = typer.Typer(help="Fetch and check weights.", no_args_is_help=True, rich_markup_mode=None)
 
 
 @app.command("list")

@@ -6,6 +6,7 @@ import errno
 import fcntl
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -18,6 +19,9 @@ from fr_cli.audit import storage, writer
 from fr_cli.errors import AuditBroken, AuditUnwritable
 
 from .conftest import ORIGIN, Bench
+
+#: How often processes are killed at a random moment; the whole proof is FR_KILLS=200.
+KILLS = int(os.environ.get("FR_KILLS", "6"))
 
 ACTS = f"""
 import sys
@@ -248,13 +252,17 @@ def test_eight_processes_lose_nothing(bench: Bench) -> None:
 
 def test_kill_9_loses_nothing_that_was_acknowledged(bench: Bench) -> None:
     acknowledged = list[str]()
-    for turn in range(6):
-        worker = spawn(bench, 100_000)
-        assert worker.stdout is not None
-        acknowledged.append(worker.stdout.readline().strip())
-        time.sleep(0.003 * turn)
-        worker.send_signal(signal.SIGKILL)
-        acknowledged += worker.communicate(timeout=60)[0].split()
+    for turn in range(KILLS):
+        workers = [spawn(bench, 100_000) for _ in range(1 + turn % 3)]
+        pause = random.Random(turn).uniform(0, 0.05)
+        for worker in workers:
+            assert worker.stdout is not None
+            acknowledged.append(worker.stdout.readline().strip())
+        for worker in workers:
+            time.sleep(pause / len(workers))
+            worker.send_signal(signal.SIGKILL)
+        for worker in workers:
+            acknowledged += worker.communicate(timeout=60)[0].split()
     bench.some_act()
     found = bench.verify()
     assert found.open_intents == ()

@@ -10,6 +10,7 @@ from typing import TypeVar
 import pytest
 
 from fr_cli.audit import entry
+from fr_cli.audit.line import MAX_LINE
 from fr_cli.audit.verify import verify_log
 from fr_cli.errors import AuditBroken
 from fr_cli.keys import SigningKey, load_public_key
@@ -44,6 +45,7 @@ def test_what_is_reported(bench: Bench, full: bool) -> None:
     assert found.open_intents == (running.id,)
     assert found.root == bench.log.head().root
     assert found.full is full
+    assert verify_log(bench.log.path, bench.signer.public, ORIGIN).full is False
     assert found.first_time == bench.entries()[0]["t"]
     assert found.last_time == bench.entries()[-1]["t"]
 
@@ -90,11 +92,22 @@ def test_the_listener_counts_lines_and_hears_of_a_clock_that_went_back(
     assert ear.heard == ["The clock went back 1 times, first at line 2."]
 
 
+def test_nothing_is_said_of_a_clock_that_went_on(bench: Bench) -> None:
+    bench.some_act()
+    ear = Ear()
+    verify_log(bench.log.path, bench.signer.public, ORIGIN, listener=ear)
+    assert ear.heard == []
+
+
 def test_all_problems_are_named_up_to_twenty(bench: Bench) -> None:
     for _ in range(15):
         bench.some_act()
     lines = bench.log.path.read_bytes().splitlines(keepends=True)
     lines[3] = lines[3].replace(b"CR/26/1", b"CR/26/2")
+    bench.log.path.write_bytes(b"".join(lines))
+    with pytest.raises(AuditBroken) as caught:
+        bench.verify()
+    assert "line 5" not in caught.value.message  # all later roots are wrong for the same reason
     lines[7] = b"garbage\n"
     bench.log.path.write_bytes(b"".join(lines))
     with pytest.raises(AuditBroken, match=r"line 4 .*line 8 "):
@@ -103,6 +116,10 @@ def test_all_problems_are_named_up_to_twenty(bench: Bench) -> None:
     with pytest.raises(AuditBroken) as caught:
         bench.verify()
     assert caught.value.message.count("; line ") == 19
+    ear = Ear()
+    with pytest.raises(AuditBroken):
+        verify_log(bench.log.path, bench.signer.public, ORIGIN, listener=ear)
+    assert ear.counted == 20  # and the rest is not read
 
 
 def test_verifying_writes_nothing_and_needs_no_right_to(bench: Bench) -> None:
@@ -118,3 +135,16 @@ def test_a_line_without_end_is_not_read_into_memory(bench: Bench) -> None:
         file.truncate(200_000_000)  # a sparse file: zeros without a newline
     with pytest.raises(AuditBroken, match="longer than"):
         bench.verify()
+
+
+def test_the_longest_line_is_one_as_any_other(bench: Bench) -> None:
+    first = bench.log.act("identify", "consultation", pad="")
+    spare = MAX_LINE - len(bench.log.path.read_bytes().splitlines(keepends=True)[1])
+    second = bench.log.act("identify", "consultation", pad="x" * spare)
+    lines = bench.log.path.read_bytes().splitlines(keepends=True)
+    assert len(lines[2]) == MAX_LINE
+    assert bench.verify(full=False).open_intents == (first.id, second.id)
+    forged = lines[2][:90] + lines[2][100:110] + lines[2][100:]  # behind its key id
+    bench.log.path.write_bytes(b"".join([*lines[:2], forged]))
+    with pytest.raises(AuditBroken, match="line 3"):
+        bench.verify(full=False)

@@ -1,0 +1,19 @@
+"""`fr audit`: check the signed log, prove what is in it, and read it."""
+
+from __future__ import annotations
+
+import typer
+
+from fr_cli.cli.audit import disclose, proofs, show, verify, witness
+
+app = typer.Typer(
+    help="Check, prove and read the signed log.", no_args_is_help=True, rich_markup_mode=None
+)
+app.command("verify")(verify.verify)
+app.command("head")(proofs.head)
+app.command("prove")(proofs.prove)
+app.command("check-proof")(proofs.check_proof)
+app.command("witness")(witness.witness)
+app.command("show")(show.show)
+app.command("export")(disclose.export)
+app.command("extract")(disclose.extract)

@@ -1,0 +1,53 @@
+"""Options and words that the commands of `fr audit` share."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from fr_cli.cli.output import plain
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from fr_cli.records import Head
+
+Key = Annotated[
+    Path | None, typer.Option("--key", help="The log's public key; the home's own by default.")
+]
+GivenKey = Annotated[
+    Path | None, typer.Option("--key", help="The public key of the log, as its owner published it.")
+]
+KeyChanges = Annotated[
+    list[Path] | None,
+    typer.Option("--key-change", help="Proof of a change of the log's key; repeat, in order."),
+]
+LogFile = Annotated[Path | None, typer.Option("--log", help="A log outside a home; needs --key.")]
+Out = Annotated[Path | None, typer.Option("--out", help="Write it to this file.")]
+Since = Annotated[str, typer.Option("--since", help="From this day or time on (UTC, ISO 8601).")]
+Until = Annotated[
+    str, typer.Option("--until", help="Up to the end of this day, or before this time.")
+]
+
+
+def head_document(head: Head) -> dict[str, Any]:
+    """Size and root."""
+    return {"size": head.size, "root": head.root}
+
+
+def clock(seconds: int) -> str:
+    """POSIX seconds as UTC."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def text(out: Path | None, content: str, what: str) -> list[RenderableType]:
+    """The text itself, line by line; or, if it goes to a file, that it was written there."""
+    if out is None:
+        return [plain(line) for line in content.splitlines()]
+    from fr_cli.operations.audit import write_file
+
+    write_file(out, content)
+    return [plain(f"{what} is in {out}.")]

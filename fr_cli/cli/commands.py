@@ -1,0 +1,64 @@
+"""Which commands there are, in the order of the help; each is imported when it is called."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, MutableMapping
+from importlib import import_module
+from typing import Any
+
+import typer
+
+#: Name and first sentence of its help (a test compares the two). A command is the function of
+#: its name in the module of its name; a group is that module's `app`.
+COMMANDS = {
+    "demo": "See it all once, on people who do not exist.",
+    "init": "Make a home: folders, keys, policy and the signed log.",
+    "enroll": "Enrol reference photos.",
+    "identify": "Ask who a photographed person may be.",
+    "verify": "Compare a photo with one enrolled subject.",
+    "evaluate": "Measure error rates on labelled photos.",
+    "purge": "Delete a subject for good.",
+    "gallery": "Look after the gallery.",
+    "models": "Fetch and check weights.",
+    "audit": "Check, prove and read the signed log.",
+    "policy": "Show and check the policy.",
+}
+
+
+class Commands(MutableMapping[str, Any]):
+    """Typer's mapping of commands, filled as it is asked: `fr --help` imports none of them."""
+
+    def __init__(self) -> None:
+        self._loaded: dict[str, Any] = {}
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in COMMANDS:
+            raise KeyError(name)
+        if name not in self._loaded:
+            module = import_module(f"fr_cli.cli.{name}")
+            self._loaded[name] = _command(name, module)
+        return self._loaded[name]
+
+    def __setitem__(self, name: str, command: Any) -> None:
+        self._loaded[name] = command
+
+    def __delitem__(self, name: str) -> None:
+        del self._loaded[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(COMMANDS)
+
+    def __len__(self) -> int:
+        return len(COMMANDS)
+
+
+def _command(name: str, module: Any) -> Any:
+    app = getattr(module, "app", None)
+    if app is None:
+        app = typer.Typer(
+            add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False
+        )
+        app.command(name)(getattr(module, name))
+    command = typer.main.get_command(app)
+    command.name = name
+    return command

@@ -1,0 +1,93 @@
+"""A power cut may take the leases with it: the first act after it closes what was open."""
+
+from __future__ import annotations
+
+import pytest
+
+from fr_cli.audit import lease
+from fr_cli.audit.writer import Writer
+
+from .conftest import Bench
+
+
+def restart(monkeypatch: pytest.MonkeyPatch, boot: str) -> None:
+    for module in ("entry", "lease", "reboot"):
+        monkeypatch.setattr(f"fr_cli.audit.{module}.boot_id", lambda: boot)
+
+
+def cut_the_power(bench: Bench) -> list[str]:
+    """Three acts that were running, one with a batch; their leases are lost."""
+    cut = []
+    for number in range(3):
+        act = bench.log.act("identify", "consultation", nested={"ph": "outcome", "req": "f" * 32})
+        if number == 1:
+            act.batch(references=["1"])
+        act._lease.end()
+        cut.append(act.id)
+    return cut
+
+
+def test_lost_leases_are_made_good(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench.some_act()
+    cut = cut_the_power(bench)
+    bench.some_act()
+    assert bench.verify().open_intents == tuple(cut)
+    restart(monkeypatch, "another-boot")
+    bench.some_act()
+    found = bench.verify()
+    assert (found.open_intents, found.abandoned) == ((), 3)
+    assert bench.leases() == []
+    bench.some_act()
+    assert bench.verify().abandoned == 3
+
+
+def test_a_second_power_cut_on_the_way(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    cut_the_power(bench)
+    real, calls = Writer.append, list[str]()
+
+    def append(self: Writer, **fields: object) -> object:
+        calls.append(str(fields["ph"]))
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return real(self, **fields)  # type: ignore[arg-type]
+
+    restart(monkeypatch, "second-boot")
+    with monkeypatch.context() as patch:
+        patch.setattr(Writer, "append", append)
+        with pytest.raises(KeyboardInterrupt):
+            bench.some_act()
+    assert bench.verify().abandoned == 1
+    bench.some_act()
+    assert bench.verify().abandoned == 3
+
+
+def test_a_torn_line_is_recorded_and_the_leases_are_made_good(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cut_the_power(bench)
+    with bench.log.path.open("ab") as file:
+        file.write(b"torn")
+    restart(monkeypatch, "another-boot")
+    bench.some_act()
+    found = bench.verify()
+    assert (found.recovered, found.abandoned, found.open_intents) == (1, 3, ())
+
+
+def test_where_no_boot_has_a_name_each_lease_is_synced(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced = list[object]()
+    monkeypatch.setattr(lease, "sync_folder", synced.append)
+    bench.some_act()
+    assert len(synced) == 1  # the folder that was made
+    restart(monkeypatch, "")
+    bench.some_act()
+    assert len(synced) == 2
+    assert bench.verify().abandoned == 0
+
+
+def test_a_lease_that_was_never_named_is_removed(bench: Bench) -> None:
+    bench.some_act()
+    (bench.folder / "leases" / f"new-{'a' * 32}").touch()
+    bench.some_act()
+    assert bench.leases() == []

@@ -1,0 +1,201 @@
+"""What the signed log costs, as ratios to what it cannot do without, all in one run.
+
+    python -m tests.benchmarks.audit [--entries N] [--writers N] [--acts N] [--folder DIR]
+
+Writing is compared with bare write + fdatasync of the same lines by one process; checking with
+the crypto library verifying as many signatures on all cores, and with 15 s a million entries.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import itertools
+import json
+import multiprocessing
+import os
+import resource
+import secrets
+import statistics
+import tempfile
+import time
+from multiprocessing.synchronize import Barrier
+from pathlib import Path
+from typing import Any
+
+from fr_cli.audit.entry import stamped
+from fr_cli.audit.line import checkpoint, signed_line
+from fr_cli.audit.log import AuditLog
+from fr_cli.audit.merkle import Frontier, leaf_hash
+from fr_cli.audit.verify import verify_log
+from fr_cli.keys import SigningKey
+
+ORIGIN = "fr.local/benchmark"
+WHY = {"case": "CR/26/1", "reason": "unknown-person", "basis": "investigation"}
+DECISION: dict[str, Any] = {
+    "result": "candidates",
+    "threshold": "0.585",
+    "cands": [{"ref": "0123456789abcdef", "score": "0.6812"}] * 3,
+}
+CHUNK = 20_000
+ROUNDS = 3
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--entries", type=int, default=1_000_000)
+    parser.add_argument("--writers", type=int, default=32)
+    parser.add_argument("--acts", type=int, default=20, help="of each writer and round")
+    parser.add_argument("--folder", type=Path, help="on the disk to measure")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(dir=options.folder) as folder:
+        for name in ("writing", "checking"):
+            (Path(folder) / name).mkdir()
+        _writing(Path(folder) / "writing", options.writers, options.acts)
+        _checking(Path(folder) / "checking", options.entries)
+
+
+def _writing(folder: Path, writers: int, acts: int) -> None:
+    signer = SigningKey.create(folder)
+    log = AuditLog.create(folder, signer, ORIGIN)
+    for _ in range(20):
+        _act(log)
+    began = time.perf_counter()
+    cpu = time.process_time()
+    for _ in range(100):
+        _act(log)
+    alone, cpu = time.perf_counter() - began, time.process_time() - cpu
+    print(f"one writer: {200 / alone:,.0f} entries/s; {cpu / 200 * 1e6:.0f} µs CPU an entry")
+    context = multiprocessing.get_context("spawn")
+    barrier = context.Barrier(writers + 1)
+    workers = [
+        context.Process(target=_writer, args=(folder, barrier, acts)) for _ in range(writers)
+    ]
+    for worker in workers:
+        worker.start()
+    ratios = []
+    lines = log.path.read_bytes().splitlines(keepends=True)[1:]
+    lines = list(itertools.islice(itertools.cycle(lines), 2 * acts * writers))
+    for _ in range(ROUNDS):  # the disk is shared and its pace changes: bare, together, bare
+        before = _bare(folder / "bare", lines)
+        barrier.wait()
+        began = time.perf_counter()
+        barrier.wait()
+        together = time.perf_counter() - began
+        bare = (before + _bare(folder / "bare", lines)) / 2
+        ratios.append(bare / together)
+        rates = (len(lines) / took for took in (together, bare))
+        print("{} writers: {:,.0f} entries/s; bare: {:,.0f} lines/s".format(writers, *rates))
+    for worker in workers:
+        worker.join()
+    found = verify_log(log.path, signer.public, ORIGIN)
+    assert found.entries == 241 + ROUNDS * len(lines), "an entry was lost or doubled"
+    assert found.open_intents == ()
+    print(f"ratio: {statistics.median(ratios):.2f}, median of {ROUNDS} (asked for: 0.60)")
+
+
+def _writer(folder: Path, barrier: Barrier, acts: int) -> None:
+    log = AuditLog(folder, SigningKey.load(folder), ORIGIN)
+    for _ in range(ROUNDS):
+        barrier.wait()
+        for _ in range(acts):
+            _act(log)
+        barrier.wait()
+
+
+def _act(log: AuditLog) -> None:
+    with log.act("identify", "consultation", why=WHY) as act:
+        act.decide(**DECISION)
+
+
+def _bare(path: Path, lines: list[bytes]) -> float:
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND)
+    began = time.perf_counter()
+    for line in lines:
+        os.write(handle, line)
+        os.fdatasync(handle)
+    took = time.perf_counter() - began
+    os.close(handle)
+    return took
+
+
+def _checking(folder: Path, entries: int) -> None:
+    signer = SigningKey.create(folder)
+    path = folder / "audit.jsonl"
+    _write_log(path, entries, signer)
+    print(f"{entries:,} entries, {path.stat().st_size / 1e6:,.0f} MB")
+    cores = os.cpu_count() or 1
+    with _Clock() as fast:
+        verify_log(path, signer.public, ORIGIN)
+    print(
+        f"fast check: {fast.wall:.1f} s, {fast.wall / entries * 1e6:.1f} µs an entry "
+        f"(asked for: 15); {fast.cpu / entries * 1e6:.1f} µs CPU, on {cores} cores"
+    )
+    sample = [min(entries, 4 * CHUNK) // (2 * cores)] * 2 * cores
+    with _Clock() as bare:
+        pool = multiprocessing.get_context("spawn").Pool()
+        pool.map(_verify_signatures, sample, 1)
+        pool.close()
+        pool.join()
+    share = entries / sum(sample)
+    with _Clock() as full:
+        verify_log(path, signer.public, ORIGIN, full=True)
+    print(f"full check: {full.wall:.1f} s; the signatures alone: {bare.wall * share:.1f} s")
+    print(
+        f"ratio: {bare.wall * share / full.wall:.2f} of the time (asked for: 0.80), "
+        f"{bare.cpu * share / full.cpu:.2f} of the CPU"
+    )
+
+
+class _Clock:
+    """Wall time, and CPU time with that of ended child processes."""
+
+    def __enter__(self) -> _Clock:
+        self.wall, self.cpu = -time.perf_counter(), -self._cpu()
+        return self
+
+    def __exit__(self, *trouble: object) -> None:
+        self.wall += time.perf_counter()
+        self.cpu += self._cpu()
+
+    @staticmethod
+    def _cpu() -> float:
+        used = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+        return sum(one.ru_utime + one.ru_stime for one in used)
+
+
+def _verify_signatures(count: int) -> None:
+    key = SigningKey.new()
+    public, text = key.private.public_key(), checkpoint(ORIGIN, 123_456, "A" * 43 + "=")
+    signature = key.sign(text)
+    for _ in range(count):
+        public.verify(signature, text)
+
+
+def _write_log(path: Path, entries: int, signer: SigningKey) -> None:
+    """A log as acts would write it, without their care for the disk."""
+    frontier = Frontier()
+    stamp = stamped(0, cmd="init", act="administration", ph="genesis", req="0" * 32)
+    genesis = {"origin": ORIGIN, "key": base64.b64encode(signer.public).decode()}
+    req = ""
+    with path.open("wb") as file:
+        for seq in range(entries):
+            nonce = base64.urlsafe_b64encode(secrets.token_bytes(16))[:22].decode()
+            entry: dict[str, Any] = stamp | {"seq": seq, "n": nonce}
+            if seq == 0:
+                entry |= genesis
+            elif seq % 2:
+                req = secrets.token_hex(16)
+                intent = {"cmd": "identify", "act": "consultation", "ph": "intent"}
+                entry |= intent | {"req": req, "why": WHY, "policy": "sha256:" + "a" * 64}
+            else:
+                outcome = {"cmd": "identify", "act": "consultation", "ph": "outcome"}
+                entry |= outcome | {"req": req, "exit": 0, "dec": DECISION}
+            body = json.dumps(entry, sort_keys=True, separators=(",", ":")).encode()
+            frontier.append(leaf_hash(body))
+            root = base64.b64encode(frontier.root()).decode()
+            file.write(signed_line(body, frontier.size, root, signer, ORIGIN))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,118 @@
+"""Mutation testing: change the code in one place, run the tests, list the changes nobody saw.
+
+    python -m tests.mutation.run merkle log verify check
+
+Not run in CI: each mutant takes a run of the tests. The package is copied, so the working tree
+is never changed. A mutant is killed by a failing test or by a run beyond the time limit.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+ROOM = Path("fr_cli/audit")
+#: The tests that are about each module first, so that most mutants die early.
+TESTS = {
+    "merkle": ["tests/audit/test_merkle.py", "tests/attacks/test_edit.py"],
+    "log": [
+        "tests/audit/test_log.py", "tests/audit/test_lease.py", "tests/audit/test_rotation.py",
+        "tests/audit/test_erasing.py", "tests/audit/test_reboot.py", "tests/audit/test_crash.py",
+        "tests/audit/test_failing_calls.py",
+    ],
+    "verify": ["tests/audit/test_verify.py", "tests/audit/test_chunks.py", "tests/attacks"],
+    "check": ["tests/audit/test_verify.py", "tests/audit/test_chunks.py", "tests/attacks"],
+}  # fmt: skip
+SLOW = "not kill_9 and not eight_processes and not bit_flips and not real_processes"
+LIMIT = 120.0
+
+COMPARISONS: dict[type[ast.cmpop], type[ast.cmpop]] = {
+    ast.Eq: ast.NotEq, ast.NotEq: ast.Eq, ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE,
+    ast.GtE: ast.Gt, ast.In: ast.NotIn, ast.NotIn: ast.In, ast.Is: ast.IsNot, ast.IsNot: ast.Is,
+}  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("modules", nargs="+", choices=TESTS)
+    for name in parser.parse_args().modules:
+        source = (ROOT / ROOM / f"{name}.py").read_text()
+        survivors = total = 0
+        for line, what, text in mutants(source):
+            total += 1
+            if not killed(name, text):
+                survivors += 1
+                print(f"{name}.py:{line} survived: {what}", flush=True)
+        print(f"{name}.py: {total} mutants, {survivors} survived", flush=True)
+
+
+def mutants(source: str) -> Iterator[tuple[int, str, str]]:
+    """Each change: its line, what it is, the changed source."""
+    count = sum(1 for _ in ast.walk(ast.parse(source)))
+    for index in range(count):
+        for variant in range(2):
+            tree = ast.parse(source)
+            node = next(node for at, node in enumerate(ast.walk(tree)) if at == index)
+            before = ast.unparse(node) if isinstance(node, (ast.expr, ast.stmt)) else ""
+            if change(node, variant):
+                what = f"`{before.splitlines()[0]}` -> `{ast.unparse(node).splitlines()[0]}`"
+                yield getattr(node, "lineno", 0), what, ast.unparse(tree)
+
+
+def change(node: ast.AST, variant: int) -> bool:
+    """Change a node in place; False if there is no such change."""
+    if isinstance(node, ast.Compare) and variant == 0:
+        node.ops[0] = COMPARISONS[type(node.ops[0])]()
+    elif isinstance(node, ast.BoolOp) and variant == 0:
+        node.op = ast.Or() if isinstance(node.op, ast.And) else ast.And()
+    elif isinstance(node, (ast.If, ast.IfExp)):
+        node.test = ast.Constant(value=bool(variant))
+    elif isinstance(node, ast.Constant) and isinstance(node.value, int) and variant == 0:
+        node.value = not node.value if isinstance(node.value, bool) else node.value + 1
+    elif isinstance(node, (ast.BinOp, ast.AugAssign)) and variant == 0:
+        if type(node.op) not in (ast.Add, ast.Sub):
+            return False
+        node.op = ast.Sub() if isinstance(node.op, ast.Add) else ast.Add()
+    elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not) and variant == 0:
+        node.op = ast.UAdd()
+        node.operand = ast.Call(ast.Name("bool", ast.Load()), [node.operand], [])
+        ast.fix_missing_locations(node)
+    elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call) and variant == 0:
+        node.value = ast.Constant(value=None)
+        ast.fix_missing_locations(node)
+    else:
+        return False
+    return True
+
+
+def killed(name: str, text: str) -> bool:
+    """Whether a test fails with this module in the place of the true one."""
+    with tempfile.TemporaryDirectory() as folder:
+        for tree in ("fr_cli", "tests"):
+            shutil.copytree(
+                ROOT / tree, Path(folder, tree), ignore=shutil.ignore_patterns("__pycache__")
+            )
+        shutil.copy(ROOT / "pyproject.toml", folder)
+        Path(folder, ROOM, f"{name}.py").write_text(text)
+        command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-qx", "-k", SLOW]
+        environment = os.environ | {"PYTHONPATH": folder, "PYTHONDONTWRITEBYTECODE": "1"}
+        try:
+            run = subprocess.run(
+                [*command, *TESTS[name]], cwd=folder, env=environment,
+                capture_output=True, timeout=LIMIT, check=False,
+            )  # fmt: skip
+        except subprocess.TimeoutExpired:
+            return True
+        return run.returncode != 0
+
+
+if __name__ == "__main__":
+    main()
