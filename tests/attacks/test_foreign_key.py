@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from fr_cli.audit.verify import verify_log
+from fr_cli.errors import AuditBroken
 from fr_cli.keys import SigningKey
 
 from .tampering import SmallLog
@@ -48,3 +50,12 @@ def test_the_right_key_id_on_a_foreign_signature(small: SmallLog, stranger: Sign
     lines[9] = lines[9].replace(lines[9][68:160], base64.b64encode(own[:4] + other[4:]))
     assert lines[9] != small.lines[9]
     small.detected(lines, "line 10 is not signed")
+
+
+def test_a_genesis_entry_that_names_no_origin(small: SmallLog, stranger: SigningKey) -> None:
+    """Then no head can be checked where the auditor was told no origin: that is a failure."""
+    lines = small.rewritten(0, lambda entry: entry.pop("origin"))
+    small.detected(lines, "another origin")
+    for full in (False, True):
+        with pytest.raises(AuditBroken, match="no genesis entry names the origin"):
+            verify_log(small.log.path, small.signer.public, None, full=full)

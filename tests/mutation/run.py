@@ -29,7 +29,10 @@ TESTS = {
         "tests/audit/test_failing_calls.py",
     ],
     "verify": ["tests/audit/test_verify.py", "tests/audit/test_chunks.py", "tests/attacks"],
-    "check": ["tests/audit/test_verify.py", "tests/audit/test_chunks.py", "tests/attacks"],
+    "check": [
+        "tests/audit/test_verify.py", "tests/audit/test_rotation.py", "tests/audit/test_chunks.py",
+        "tests/attacks",
+    ],
 }  # fmt: skip
 SLOW = "not kill_9 and not eight_processes and not bit_flips and not real_processes"
 LIMIT = 120.0
