@@ -113,6 +113,11 @@ class SigningKey:
         return cls(Ed25519PrivateKey.generate())
 
     @classmethod
+    def from_secret(cls, secret: bytes) -> SigningKey:
+        """The key that belongs to 32 secret bytes, the same each time."""
+        return cls(Ed25519PrivateKey.from_private_bytes(secret))
+
+    @classmethod
     def create(cls, folder: Path, passphrase: str | None = None) -> SigningKey:
         """Make a home's first key pair and write both halves to the folder.
 

@@ -66,7 +66,7 @@ class Purged:
 class Gallery:
     """The gallery of one home, for one model; a context manager."""
 
-    def __init__(self, site: Site, site_key: SiteKey, signer: SigningKey, store: Store) -> None:
+    def __init__(self, site: Site, site_key: SiteKey, store: Store) -> None:
         self.folder = site.gallery
         self.store = store
         self.fingerprint = store.meta("fingerprint")
@@ -74,6 +74,8 @@ class Gallery:
         wrapping = site_key.derive("wrap")
         self.subject_keys = KeySlots(site.keys / "subjects.slots", wrapping)
         generation_keys = KeySlots(site.keys / "generations.slots", wrapping)
+        # Not the log's key, which may be rotated: generations must open all the same.
+        signer = SigningKey.from_secret(site_key.derive("manifest"))
         self.generations = Generations(site.gallery / "generations", generation_keys, signer)
 
     @classmethod
@@ -81,7 +83,6 @@ class Gallery:
         cls,
         site: Site,
         site_key: SiteKey,
-        signer: SigningKey,
         *,
         fingerprint: str | None,
         create: bool = False,
@@ -95,7 +96,7 @@ class Gallery:
         if create and fingerprint and not path.exists():
             with locked(site.gallery):
                 _create(site, site_key, path, fingerprint)
-        gallery = cls(site, site_key, signer, Store.open(path))
+        gallery = cls(site, site_key, Store.open(path))
         if fingerprint is not None and gallery.fingerprint != fingerprint:
             gallery.close()
             raise OtherModel(

@@ -94,7 +94,6 @@ class Bench:
         return Gallery.open(
             self.site,
             SiteKey.load(self.site.keys),
-            self.signer,
             fingerprint=self.fingerprint,
             create=create,
         )

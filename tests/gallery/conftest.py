@@ -54,8 +54,7 @@ class House:
         self, *, create: bool = False, fingerprint: str | None = FINGERPRINT, key: bytes = b""
     ) -> Gallery:
         site_key = SiteKey(key) if key else SiteKey.load(self.site.keys)
-        signer = SigningKey.load(self.site.keys)
-        return Gallery.open(self.site, site_key, signer, fingerprint=fingerprint, create=create)
+        return Gallery.open(self.site, site_key, fingerprint=fingerprint, create=create)
 
     def enrol(self, *people: tuple[str, str, Vector], watchlist: str = "") -> None:
         """Store (subject id, reference id, template) under the write lock."""
