@@ -15,7 +15,8 @@ from fr_cli.records import Enrolment
 
 #: What of an Enrolment is kept as provenance (watchlist has a column: searches filter by it).
 _PROVENANCE = (
-    "image", "source", "captured_at", "lawful_basis", "retention", "review_date", "extra",
+    "image", "source", "captured_at", "lawful_basis", "retention", "review_date", "hold",
+    "extra",
 )  # fmt: skip
 
 
@@ -111,7 +112,20 @@ class Store(Database):
         )
         return int(cursor.lastrowid or 0)
 
+    def move_to_slot(self, pk: int, slot: int) -> None:
+        """Give a subject another key, under which all of their references must be sealed."""
+        self.db.execute("UPDATE subjects SET slot = ? WHERE pk = ?", (slot, pk))
+
+    def move_references(self, pks: Iterable[int], subject: int) -> None:
+        """Hang references on another subject."""
+        for pk in pks:
+            self.db.execute("UPDATE refs SET subject = ? WHERE pk = ?", (subject, pk))
+
     # -- references ------------------------------------------------------------------------
+
+    def reseal(self, pk: int, sealed: bytes) -> None:
+        """Store a reference's template as sealed anew."""
+        self.db.execute("UPDATE refs SET sealed = ? WHERE pk = ?", (sealed, pk))
 
     def known(self, subject_id: str, image_key: str) -> Known | None:
         """The subject's reference of this image."""

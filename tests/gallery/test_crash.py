@@ -20,7 +20,7 @@ from fr_cli.gallery.gallery import Gallery
 from fr_cli.gallery.inspection import inspect
 from fr_cli.records import Silence
 
-from .conftest import FINGERPRINT, House, Vector, one_each, store, vectors
+from .conftest import FINGERPRINT, House, Vector, one_each, purge, store, vectors
 from .test_purge import in_clear
 
 KILLED = 9
@@ -156,7 +156,7 @@ def test_a_purge_that_was_cut_short_is_finished_by_the_next_write(
                 ).fetchall() == []  # fmt: skip
         assert in_clear(templates[gone], after.site.home) == []
 
-    steps = every_step(house, lambda gallery: gallery.purge(f"s{gone}"), check)
+    steps = every_step(house, lambda gallery: purge(gallery, f"s{gone}"), check)
     assert steps > 20
     assert begun == sorted(begun)  # found up to the mark, and not from there on
     assert set(begun) == {False, True}
