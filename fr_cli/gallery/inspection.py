@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -10,6 +9,11 @@ from fr_cli.errors import GalleryDamaged
 from fr_cli.gallery.gallery import Gallery
 from fr_cli.gallery.search import engine_for
 from fr_cli.records import Listener
+
+_COUNTS = (
+    "SELECT {}, count(*) FROM refs JOIN subjects ON subjects.pk = refs.subject "
+    "WHERE state = 'active' GROUP BY 1"
+)
 
 
 @dataclass(frozen=True)
@@ -42,13 +46,9 @@ def measure(gallery: Gallery) -> Stats:
     with store.snapshot():
         generation = int(store.meta("generation"))
         packed = gallery.generations.read(generation, gallery.fingerprint)
-        watchlists = dict(
-            store.db.execute("SELECT watchlist, count(*) FROM refs GROUP BY watchlist").fetchall()
-        )
-        sources: dict[str, int] = {}
-        for (text,) in store.db.execute("SELECT provenance FROM refs"):
-            source = str(json.loads(text)["source"])
-            sources[source] = sources.get(source, 0) + 1
+        watchlists = dict(store.db.execute(_COUNTS.format("watchlist")).fetchall())
+        source = "json_extract(provenance, '$.source')"
+        sources = dict(store.db.execute(_COUNTS.format(source)).fetchall())
         beside = store.db.execute(
             "SELECT count(*) FROM refs WHERE pk > ?", (int(store.meta("high_water")),)
         ).fetchone()[0]

@@ -2,8 +2,8 @@
 
 In this order, each step repeatable: marked and suppressed (nobody finds the subjects from here on,
 and no feed brings them back), keys destroyed (the point of no return), next generation built
-without them and the old one's key destroyed, references deleted, write-ahead log emptied, marks
-removed.
+without them and the old one's key destroyed, references overwritten, write-ahead log emptied,
+marked rows removed.
 """
 
 from __future__ import annotations
@@ -122,12 +122,12 @@ def _finish(gallery: Gallery, marked: Sequence[Subject]) -> int:
         generation = gallery.rebuild(from_store=True)
     with store.transaction():
         for subject in marked:
-            store.delete_references(subject.pk)
+            store.empty_references(subject.pk)
     store.scrub()
     with store.transaction():
         for subject in marked:
             store.delete_subject(subject.pk)
-    # What is left of the marks is random ids; a reader may keep those for a moment.
+    # What was left of them is random ids; a reader may keep those for a moment.
     with contextlib.suppress(GalleryLocked):
         store.scrub(patience=1.0)
     return generation

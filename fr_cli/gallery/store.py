@@ -101,7 +101,8 @@ class Store(Database):
         return [Subject(*row) for row in rows]
 
     def delete_subject(self, pk: int) -> None:
-        """Delete a subject, whose references are gone already."""
+        """Delete a subject, with what is left of their references."""
+        self.db.execute("DELETE FROM refs WHERE subject = ?", (pk,))
         self.db.execute("DELETE FROM subjects WHERE pk = ?", (pk,))
 
     def add_subject(self, subject_id: str, uid: str, slot: int, now: str) -> int:
@@ -202,9 +203,16 @@ class Store(Database):
             self.db.execute("DELETE FROM refs WHERE pk = ?", (pk,))
             self.db.execute("INSERT OR IGNORE INTO removed VALUES (?)", (pk,))
 
-    def delete_references(self, subject: int) -> None:
-        """Delete a subject's references, of which the generation has none any more."""
-        self.db.execute("DELETE FROM refs WHERE subject = ?", (subject,))
+    def empty_references(self, subject: int) -> None:
+        """Overwrite a subject's references, of which the generation has none any more.
+
+        Their random ids stay until the subject goes, for the record of a purge that is cut short.
+        """
+        self.db.execute(
+            "UPDATE refs SET reference_id = uid, image_key = uid, watchlist = '', provenance = '', "
+            "quality = '', sealed = x'', act = '', enrolled_at = '' WHERE subject = ?",
+            (subject,),
+        )
 
     def reference_uids(self, subject: int) -> tuple[str, ...]:
         """The random ids of a subject's references."""

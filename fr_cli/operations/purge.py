@@ -167,7 +167,7 @@ def record_finished(finished: Sequence[Purged], gallery: Gallery, act: Act) -> N
 
 def _refuse_nothing(selection: Selection, plan: Plan, *, resumed: bool) -> None:
     """Nothing is selected: well if a rule selects or the command is a second try, else a slip."""
-    if selection.kind in ("expired", "all"):
+    if selection.kind in ("expired", "all") or (resumed and selection.kind != "subject"):
         return
     held = plan.kept[HOLD]
     if held:
@@ -177,11 +177,10 @@ def _refuse_nothing(selection: Selection, plan: Plan, *, resumed: bool) -> None:
         )
     if selection.kind == "subject":
         raise SubjectUnknown(f"Nobody is enrolled as {selection.value!r}.")
-    if not resumed:
-        raise UsageProblem(
-            f"No reference is of the {selection.kind} {selection.value!r}.",
-            hint="See the names with: fr gallery stats",
-        )
+    raise UsageProblem(
+        f"No reference is of the {selection.kind} {selection.value!r}.",
+        hint="See the names with: fr gallery stats",
+    )
 
 
 def _intent(selection: Selection, bench: Bench) -> dict[str, JSON]:

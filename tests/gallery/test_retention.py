@@ -12,8 +12,13 @@ TODAY = date(2026, 6, 1)
 RULES = {"default": None, "charged": 3650, "custody": 90}
 
 
-def facts(retention: str = "custody", enrolled: str = "2026-05-01T03:00:00Z", **said: str) -> Facts:
-    return Facts(enrolled, retention, **said)
+def facts(
+    retention: str = "custody",
+    enrolled: str = "2026-05-01T03:00:00Z",
+    review_date: str = "",
+    captured_at: str = "",
+) -> Facts:
+    return Facts(enrolled, retention, review_date, captured_at)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,7 +23,7 @@ from .test_purge import in_clear
 TODAY = date(2026, 6, 1)
 
 
-def enrol(gallery: Gallery, vector: Vector, subject: str, reference: str, **said: str) -> None:
+def enrol(gallery: Gallery, vector: Vector, subject: str, reference: str, **said: Any) -> None:
     enrolment = Enrolment(subject, reference, "i.jpg", **said)
     image = gallery.image_key(vector.tobytes())
     gallery.enrol([(enrolment, image, Template(vector, FINGERPRINT))], "0" * 32)
