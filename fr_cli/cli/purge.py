@@ -61,12 +61,16 @@ def purge(
     session = session_of(context)
     chosen = _chosen(subject, watchlist, source, expired, everybody, lift)
     if lift is not None:
+        if dry_run or include_held or certificate:
+            raise UsageProblem("--lift goes with --reason and --yes only.", hint="Leave the rest.")
         _lift(session, lift, reason, yes=yes)
         return
     from fr_cli.gallery.selection import Selection
     from fr_cli.operations.purge import Order, preview
     from fr_cli.operations.purge import purge as delete
 
+    if dry_run and certificate:
+        raise UsageProblem("A dry run has nothing to certify.", hint="Leave out --certificate.")
     selection = Selection(*chosen, include_held)
     if not dry_run:
         _confirm(session, selection, yes=yes)

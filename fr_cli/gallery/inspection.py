@@ -93,7 +93,9 @@ def _templates(gallery: Gallery, listener: Listener) -> Iterator[Finding]:
         try:
             gallery.open_sealed(one)
         except GalleryDamaged as trouble:
-            mend = f"fr purge --subject {one.subject_id}, then enrol the subject again"
+            # A purge alone would keep them out.
+            name = one.subject_id
+            mend = f"fr purge --subject {name}, fr purge --lift {name}, and enrol them again"
             yield Finding(f"A template of {one.subject_id}: {trouble.message}", mend)
 
 

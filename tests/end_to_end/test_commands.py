@@ -126,6 +126,8 @@ def test_check_finds_a_destroyed_key_and_names_what_mends_it(fr: Fr) -> None:
     assert fr.log()[-1]["exit"] == 12
     fr.json("purge", "--subject", "P002", "--yes")
     fr.whole()
+    assert "fr purge --lift P002" in finding["mend"]
+    assert fr.json("purge", "--lift", "P002", "--yes")["lifted"] == 2
 
 
 def test_check_says_that_a_whole_gallery_is_whole(enrolled: Fr) -> None:

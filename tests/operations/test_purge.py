@@ -55,7 +55,23 @@ def test_exactly_one_selector_is_taken(fresh: Fr, feed: Path) -> None:
     assert fresh.json("purge", "--all", code=2)["hint"] == "Confirm it with --yes."
     for selector in ("--watchlist", "--source"):
         assert "gallery stats" in fresh.json("purge", selector, "no", "--yes", code=2)["hint"]
+    for other in (("--lift", "P001", "--dry-run"), ("--all", "--dry-run", "--certificate", "c")):
+        assert fresh.json("purge", *other, "--yes", code=2)["error"] == "UsageProblem"
     assert fresh.json("gallery", "stats")["references"] == 4
+
+
+def test_in_a_home_whose_policy_has_no_retention_nothing_expires_by_age(
+    fresh: Fr, feed: Path
+) -> None:
+    policy = fresh.home / "policy.yaml"
+    policy.write_text(policy.read_text().replace(RULES, ""))
+    document = fresh.json("purge", "--expired")
+    assert document["references"] == 0
+    assert document["warnings"] == [
+        "1 references are kept in doubt: group custody is not in the policy."
+    ]
+    policy.write_text(policy.read_text() + "\nretention: {custody: 0}\n")
+    assert fresh.json("purge", "--expired", code=3)["error"] == "ConfigurationError"
 
 
 def test_a_dry_run_says_what_would_go_and_what_keeps_the_rest_and_changes_nothing(
