@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from fr_cli.audit.entry import JSON, canonical
-from fr_cli.errors import ConfigurationError
+from fr_cli.errors import ConfigurationError, OutputFailed
 from fr_cli.keys import SigningKey
 from fr_cli.records import Head
 
@@ -73,16 +73,24 @@ class CertificateFile:
         return self
 
     def write(self, certificate: Mapping[str, Any]) -> None:
-        """Write it, synced."""
-        if self._path:
+        """Write it, synced; OutputFailed if the disk does not take it."""
+        if self._path is None:
+            return
+        try:
             self._file.write(canonical(certificate) + b"\n")
             self._file.flush()
             os.fsync(self._file.fileno())
-            self._written = True
+        except OSError as trouble:
+            raise OutputFailed(
+                f"The certificate {self._path} cannot be written: {trouble.strerror}.",
+                hint="The purge is done, and is in the audit log with the same ids.",
+            ) from trouble
+        self._written = True
 
     def __exit__(self, *exception: object) -> None:
         if self._path:
-            self._file.close()
+            with contextlib.suppress(OSError):  # what is left in its buffer, on a full disk
+                self._file.close()
             if not self._written:  # nothing was certified
                 with contextlib.suppress(OSError):
                     self._path.unlink()

@@ -55,6 +55,24 @@ class PurgeReport:
     head: Head
 
 
+@dataclass(frozen=True)
+class _Done:
+    """What a purge did; `finished` are those of other commands."""
+
+    plan: Plan
+    purged: list[Purged]
+    finished: list[Purged]
+    generation: int
+
+    @property
+    def counts(self) -> dict[str, int]:
+        return {
+            "subjects": sum(one.whole for one in self.purged),
+            "in_part": sum(not one.whole for one in self.purged),
+            "references": sum(len(one.reference_uids) for one in self.purged),
+        }
+
+
 def purge(order: Order, bench: Bench) -> PurgeReport:
     """Delete what the order selects; see `gallery/purging.py` for the steps.
 
@@ -71,60 +89,65 @@ def purge(order: Order, bench: Bench) -> PurgeReport:
             gallery.writing() as finished,
         ):
             record_finished(finished, gallery, act)
-            plan = select(gallery.store, selection, bench.policy.retention, _today())
-            alias = gallery.alias(selection.value)
-            again = selection.kind == "subject" and any(one.alias == alias for one in finished)
-            if not plan.going and not again:
-                _refuse_nothing(selection, plan, resumed=bool(finished))
-            done = purging.planned(gallery, plan.going)
-            # On disk before the point of no return: no purge that is cut short lacks its trace.
-            for some in _batches(done):
-                act.batch(purging=_described(some), root=_root(some))
-            generation = int(gallery.store.meta("generation"))
-            if plan.going:
-                generation = purging.purge(gallery, plan.going)
-            if again:  # the same command, run again after it was cut short
-                done, finished = [*done, *finished], []
+            done = _delete(selection, gallery, bench.policy.retention, act, finished)
             act.decide(
-                subjects=sum(one.whole for one in done),
-                in_part=sum(not one.whole for one in done),
-                references=sum(len(one.reference_uids) for one in done),
-                kept=plan.kept.total(),
-                root=_root(done),
-                generation=generation,
+                **done.counts,
+                kept=done.plan.kept.total(),
+                root=_root(done.purged),
+                generation=done.generation,
                 grade=GRADE,
             )
         assert act.head is not None
-        certificate = certify(
-            {
-                "act": act.id,
-                "subjects": _described(done),
-                "finished": _described(finished),
-                "references": sum(len(one.reference_uids) for one in done),
-                "root": _root(done),
-                "selection": selection.rule,
-                "rules": dict(plan.rules),
-                "reason": order.reason or None,
-                "policy": bench.policy_digest,
-                "generation": generation,
-            },
-            bench.site.origin,
-            act.head,
-            bench.signer,
-        )
+        what = _certified(order, done) | {"act": act.id, "policy": bench.policy_digest}
+        certificate = certify(what, bench.site.origin, act.head, bench.signer)
         file.write(certificate)
     return PurgeReport(
         subject_id=selection.value if selection.kind == "subject" else None,
-        subjects=sum(one.whole for one in done),
-        in_part=sum(not one.whole for one in done),
-        references=sum(len(one.reference_uids) for one in done),
-        finished=len(finished),
-        kept=dict(plan.kept),
-        doubts=dict(plan.doubts),
-        generation=generation,
+        **done.counts,
+        finished=len(done.finished),
+        kept=dict(done.plan.kept),
+        doubts=dict(done.plan.doubts),
+        generation=done.generation,
         certificate=certificate,
         head=act.head,
     )
+
+
+def _delete(
+    selection: Selection,
+    gallery: Gallery,
+    rules: Mapping[str, int | None],
+    act: Act,
+    finished: Sequence[Purged],
+) -> _Done:
+    plan = select(gallery.store, selection, rules, _today())
+    # The same command may be run again after it was cut short: then those are its own.
+    alias = gallery.alias(selection.value) if selection.kind == "subject" else None
+    again = [one for one in finished if one.alias == alias]
+    others = [one for one in finished if one.alias != alias]
+    if not plan.going and not again:
+        _refuse_nothing(selection, plan, resumed=bool(finished))
+    purged = purging.planned(gallery, plan.going)
+    # On disk before the point of no return: no purge that is cut short lacks its trace.
+    for some in _batches(purged):
+        act.batch(purging=_described(some), root=_root(some))
+    generation = int(gallery.store.meta("generation"))
+    if plan.going:
+        generation = purging.purge(gallery, plan.going)
+    return _Done(plan, [*again, *purged], others, generation)
+
+
+def _certified(order: Order, done: _Done) -> dict[str, JSON]:
+    return {
+        "selection": order.selection.rule,
+        "rules": dict(done.plan.rules),
+        "reason": order.reason or None,
+        "subjects": _described(done.purged),
+        "references": done.counts["references"],
+        "root": _root(done.purged),
+        "finished": _described(done.finished),
+        "generation": done.generation,
+    }
 
 
 def preview(selection: Selection, bench: Bench) -> Plan:

@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 import rfc8785
 
+from fr_cli.errors import OutputFailed
 from fr_cli.face import batch
 from fr_cli.gallery.selection import Selection
 from fr_cli.gallery.store import Store
 from fr_cli.keys import load_public_key
 from fr_cli.operations.bench import Bench
+from fr_cli.operations.certificate import CertificateFile
 from fr_cli.operations.enroll import Source, enroll
 from fr_cli.operations.purge import Order, purge
 from fr_cli.records import Silence
@@ -252,3 +254,32 @@ def test_who_is_purged_while_a_feed_is_being_enrolled_is_not_brought_back_by_it(
     assert result.added == 0
     assert [one.error for one in result.rejects] == ["Purged"]
     assert fresh.found(gone[0]) == []
+
+
+def test_a_purge_finished_on_the_way_is_certified_as_another_commands(
+    fresh: Fr, feed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Store, "scrub", killed)
+        fresh("purge", "--subject", "P002", "--yes")
+    document = fresh.json("purge", "--subject", "P001", "--yes")
+    assert (document["subjects"], document["references"], document["finished"]) == (1, 2, 1)
+    said = document["certificate"]["certificate"]
+    assert [one["references"] for one in said["subjects"]] == [2]
+    assert [one["references"] for one in said["finished"]] == [1]
+
+
+def test_a_certificate_that_the_disk_does_not_take_is_said_to_be_of_a_purge_that_is_done(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "c.json"
+    with CertificateFile(path) as file:
+        file._file.close()
+        file._file = Path("/dev/full").open("wb")  # noqa: SIM115
+        with pytest.raises(OutputFailed) as caught:
+            file.write({})
+    assert "The purge is done" in caught.value.hint
+    assert not path.exists()
