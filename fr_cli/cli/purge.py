@@ -139,6 +139,7 @@ def document(report: PurgeReport) -> dict[str, Any]:
         "in_part": report.in_part,
         "references": report.references,
         "finished": report.finished,
+        "shared_images": report.shared_images,
         "kept": [{"rule": rule, "references": n} for rule, n in report.kept.items()],
         "warnings": _doubts(report.doubts),
         "generation": report.generation,
@@ -159,6 +160,14 @@ def pictures(report: PurgeReport) -> list[RenderableType]:
     lines: list[RenderableType] = [plain(first)]
     if report.finished:
         lines.append(plain(f"{report.finished:,} purges that were cut short are finished."))
+    if report.shared_images:
+        lines.append(
+            plain(
+                f"{report.shared_images:,} of their photos are enrolled under another subject "
+                "too, and still found there.",
+                "yellow",
+            )
+        )
     lines += [plain(text, "yellow") for text in _doubts(report.doubts)]
     if report.references or report.subjects:
         lines.append(

@@ -20,7 +20,7 @@ from fr_cli.gallery.retention import HOLD
 from fr_cli.gallery.selection import Plan, Selection, select
 from fr_cli.operations.bench import Bench
 from fr_cli.operations.certificate import GRADE, CertificateFile, certify
-from fr_cli.operations.grounds import LONGEST
+from fr_cli.operations.grounds import why
 from fr_cli.records import Head
 
 #: Subjects in one entry of the log, whose lines are bounded.
@@ -40,7 +40,8 @@ class Order:
 class PurgeReport:
     """What was deleted; the subject's id of the feed is shown to the operator, not logged.
 
-    `in_part` subjects keep other references; `finished` were begun by commands cut short.
+    `in_part` subjects keep other references; `finished` were begun by commands cut short;
+    `shared_images` are photos that somebody else has too, under whose id they are still found.
     """
 
     subject_id: str | None
@@ -48,6 +49,7 @@ class PurgeReport:
     in_part: int
     references: int
     finished: int
+    shared_images: int
     kept: Mapping[str, int]
     doubts: Mapping[str, int]
     generation: int
@@ -62,6 +64,7 @@ class _Done:
     plan: Plan
     purged: list[Purged]
     finished: list[Purged]
+    shared_images: int
     generation: int
 
     @property
@@ -80,7 +83,7 @@ def purge(order: Order, bench: Bench) -> PurgeReport:
     is selected is on hold.
     """
     selection = order.selection
-    intent = _intent(selection, bench) | _why(order.reason)
+    intent = _intent(selection, bench) | why(order.reason)
     bench.site.refuse_inside(order.certificate)
     with CertificateFile(order.certificate) as file:
         with (
@@ -105,6 +108,7 @@ def purge(order: Order, bench: Bench) -> PurgeReport:
         subject_id=selection.value if selection.kind == "subject" else None,
         **done.counts,
         finished=len(done.finished),
+        shared_images=done.shared_images,
         kept=dict(done.plan.kept),
         doubts=dict(done.plan.doubts),
         generation=done.generation,
@@ -134,7 +138,12 @@ def _delete(
     generation = int(gallery.store.meta("generation"))
     if plan.going:
         generation = purging.purge(gallery, plan.going)
-    return _Done(plan, [*again, *purged], others, generation)
+    shared = sum(
+        gallery.store.others_with_image(one.subject_id, one.image_key)
+        for going in plan.going
+        for one in going.references
+    )
+    return _Done(plan, [*again, *purged], others, shared, generation)
 
 
 def _certified(order: Order, done: _Done) -> dict[str, JSON]:
@@ -169,7 +178,7 @@ def lift(subject_id: str, reason: str, bench: Bench) -> int:
     Raises SubjectUnknown if nobody of that id was purged.
     """
     with (
-        bench.audit.act("purge", "administration", lift=True, **_why(reason)) as act,
+        bench.audit.act("purge", "administration", lift=True, **why(reason)) as act,
         bench.gallery() as gallery,
         gallery.writing() as finished,
     ):
@@ -213,17 +222,6 @@ def _intent(selection: Selection, bench: Bench) -> dict[str, JSON]:
     if selection.include_held:
         intent["include_held"] = True
     return intent
-
-
-def _why(reason: str) -> dict[str, JSON]:
-    if not reason:
-        return {}
-    if not reason.strip() or len(reason) > LONGEST or not reason.isprintable():
-        raise UsageProblem(
-            f"A reason is a text of 1 to {LONGEST} printable characters.",
-            hint="Give the number of an order or a rule with --reason, and no name.",
-        )
-    return {"why": {"reason": reason}}
 
 
 def _batches(purged: Sequence[Purged]) -> Iterable[list[Purged]]:

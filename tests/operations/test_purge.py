@@ -168,6 +168,18 @@ def test_a_subject_with_references_elsewhere_keeps_those(fresh: Fr, feed: Path) 
     fresh.whole()
 
 
+def test_a_photo_that_stays_under_another_id_is_said(fresh: Fr, feed: Path) -> None:
+    rows = [(subject, "P002.jpg", "", "", "", "", "", "") for subject in ("P002", "other")]
+    write_csv(feed, COLUMNS, *rows)
+    fresh.json("enroll", feed)
+    assert fresh.json("purge", "--subject", "P002", "--yes")["shared_images"] == 1
+    assert fresh.found(feed.parent / "P002.jpg") == ["other"]
+    # They are known under the other id, so the feed changes nothing there.
+    document = fresh.json("enroll", feed, code=100)
+    assert (document["unchanged"], document["rejected"]) == (1, 1)
+    assert "still found" not in fresh("purge", "--subject", "other", "--yes").stdout
+
+
 def test_the_certificate_is_signed_and_names_nobody(fresh: Fr, feed: Path) -> None:
     path = feed.parent / "certificate.json"
     words = ("--reason", "Order 7/26", "--certificate", path, "--yes")
