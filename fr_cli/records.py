@@ -86,6 +86,7 @@ class Enrolment:
     lawful_basis: str = ""
     retention: str = ""
     review_date: str = ""
+    hold: str = ""
     extra: Mapping[str, str] = field(default_factory=dict)
 
 

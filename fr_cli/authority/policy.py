@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from fr_cli.errors import ConfigurationError, NotAllowed
 
 Share = Annotated[float, Field(gt=0, lt=1)]
+Days = Annotated[int, Field(ge=1, le=100_000)]
 #: Names of the quality measures on which a floor makes sense: higher is better.
 Floorable = Literal["InterEyeDistance", "Sharpness"]
 
@@ -51,6 +52,8 @@ class Policy(_Strict):
     verify: Verify
     quality: dict[Floorable, Annotated[float, Field(ge=0)]]
     evaluation: Literal["warn", "refuse"]
+    #: The greatest age of each retention group; None for no limit. Homes of before have no rules.
+    retention: dict[str, Days | None] = {"default": None}
 
     @property
     def quality_floors(self) -> dict[str, float]:

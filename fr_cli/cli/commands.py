@@ -17,7 +17,7 @@ COMMANDS = {
     "identify": "Ask who a photographed person may be.",
     "verify": "Compare a photo with one enrolled subject.",
     "evaluate": "Measure error rates on labelled photos.",
-    "purge": "Delete a subject for good.",
+    "purge": "Delete subjects for good: one, those of a watchlist or source, the expired, or all.",
     "gallery": "Look after the gallery.",
     "models": "Fetch and check weights.",
     "audit": "Check, prove and read the signed log.",

@@ -3,46 +3,216 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from fr_cli.cli.output import plain
-from fr_cli.cli.wiring import session_of
+from fr_cli.cli.output import plain, table
+from fr_cli.cli.wiring import Session, session_of
 from fr_cli.errors import UsageProblem
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from fr_cli.gallery.selection import Plan, Selection
+    from fr_cli.operations.purge import PurgeReport
+
+#: References of a dry run that are listed on the screen; --json has them all.
+SHOWN = 20
+SELECTORS = "--subject, --watchlist, --source, --expired, --all or --lift"
 
 
 def purge(
     context: typer.Context,
-    subject: Annotated[str, typer.Option("--subject", help="The subject to delete.")],
+    subject: Annotated[str | None, typer.Option("--subject", help="This subject.")] = None,
+    watchlist: Annotated[
+        str | None, typer.Option("--watchlist", help="The references on this watchlist.")
+    ] = None,
+    source: Annotated[
+        str | None, typer.Option("--source", help="The references of this source.")
+    ] = None,
+    expired: Annotated[
+        bool, typer.Option("--expired", help="What the policy's retention lets go; never asks.")
+    ] = False,
+    everybody: Annotated[bool, typer.Option("--all", help="Everybody; needs --yes.")] = False,
+    lift: Annotated[
+        str | None, typer.Option("--lift", help="Let this purged subject be enrolled again.")
+    ] = None,
+    include_held: Annotated[
+        bool, typer.Option("--include-held", help="References on hold too.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print what would go, and what keeps the rest.")
+    ] = False,
+    reason: Annotated[
+        str, typer.Option("--reason", help="Why, for the log and the certificate; no name.")
+    ] = "",
+    certificate: Annotated[
+        Path | None, typer.Option("--certificate", help="Write the signed certificate here.")
+    ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
-    """Delete a subject for good.
+    """Delete subjects for good: one, those of a watchlist or source, the expired, or all.
 
-    When this returns, no search finds the subject and no key opens their templates.
+    When this returns, no search finds them, no key opens their templates, and no feed brings them
+    back. Whoever has references elsewhere keeps those. A hold keeps a reference from all of this.
     """
+    session = session_of(context)
+    chosen = _chosen(subject, watchlist, source, expired, everybody, lift)
+    if lift is not None:
+        if dry_run or include_held or certificate:
+            raise UsageProblem("--lift goes with --reason and --yes only.", hint="Leave the rest.")
+        _lift(session, lift, reason, yes=yes)
+        return
+    from fr_cli.gallery.selection import Selection
+    from fr_cli.operations.purge import Order, preview
     from fr_cli.operations.purge import purge as delete
 
-    session = session_of(context)
-    if not yes:
-        if session.output.as_json or not sys.stdin.isatty():
-            raise UsageProblem("Deleting cannot be undone.", hint="Confirm it with --yes.")
-        typer.confirm("Delete this subject for good?", abort=True, err=True)
+    if dry_run and certificate:
+        raise UsageProblem("A dry run has nothing to certify.", hint="Leave out --certificate.")
+    selection = Selection(*chosen, include_held)
+    if not dry_run:
+        _confirm(session, selection, yes=yes)
     with session.bench() as bench:
-        result = delete(subject, bench)
+        if dry_run:
+            plan = preview(selection, bench)
+            session.output.show(_plan_document(plan), *_plan_pictures(plan))
+            return
+        report = delete(Order(selection, reason, certificate), bench)
+    session.output.show(document(report), *pictures(report))
+
+
+def _chosen(
+    subject: str | None,
+    watchlist: str | None,
+    source: str | None,
+    expired: bool,
+    everybody: bool,
+    lift: str | None,
+) -> tuple[Any, str]:
+    """The one selector that is given, with its value."""
+    given = {"subject": subject, "watchlist": watchlist, "source": source, "lift": lift}
+    named = [(kind, value) for kind, value in given.items() if value is not None]
+    flags = [(kind, "") for kind, on in (("expired", expired), ("all", everybody)) if on]
+    if len(named) + len(flags) != 1:
+        raise UsageProblem(
+            "Exactly one selector says what to purge.", hint=f"Give one of {SELECTORS}."
+        )
+    if named and not named[0][1]:
+        raise UsageProblem(
+            f"--{named[0][0]} is empty.", hint="Check the variable that should hold its value."
+        )
+    return [*named, *flags][0]
+
+
+def _confirm(session: Session, selection: Selection, *, yes: bool) -> None:
+    if yes or selection.kind == "expired":  # the policy has decided that one
+        return
+    if selection.kind == "all" or session.output.as_json or not sys.stdin.isatty():
+        raise UsageProblem("Deleting cannot be undone.", hint="Confirm it with --yes.")
+    what = "this subject" if selection.kind == "subject" else f"all of {selection.rule}"
+    typer.confirm(f"Delete {what} for good?", abort=True, err=True)
+
+
+def _lift(session: Session, subject_id: str, reason: str, *, yes: bool) -> None:
+    from fr_cli.operations.purge import lift
+
+    if not yes:
+        raise UsageProblem(
+            "Lifting lets a purged person be enrolled again.", hint="Confirm it with --yes."
+        )
+    with session.bench() as bench:
+        lifted = lift(subject_id, reason, bench)
     session.output.show(
-        {
-            "schema": "fr/purge/1",
-            "subject_id": result.subject_id,
-            "references": result.references,
-            "generation": result.generation,
-            "audit": {"size": result.head.size, "root": result.head.root},
-        },
-        plain(f"{result.subject_id} is deleted: {result.references} references and their key."),
-        plain(
-            "No search finds this subject from now on, unless a feed that still lists them is "
-            "enrolled again. Copies of the key file in backups, and the source of the photos, are "
-            "outside of what fr can delete."
-        ),
-        plain(f"Entry {result.head.size} of the audit log.", "dim"),
+        {"schema": "fr/purge-lift/1", "subject_id": subject_id, "lifted": lifted},
+        plain(f"{subject_id} may be enrolled again: {lifted} marks were removed."),
     )
+
+
+def document(report: PurgeReport) -> dict[str, Any]:
+    """The JSON document `fr/purge/1`."""
+    return {
+        "schema": "fr/purge/1",
+        "subject_id": report.subject_id,
+        "subjects": report.subjects,
+        "in_part": report.in_part,
+        "references": report.references,
+        "finished": report.finished,
+        "shared_images": report.shared_images,
+        "kept": [{"rule": rule, "references": n} for rule, n in report.kept.items()],
+        "warnings": _doubts(report.doubts),
+        "generation": report.generation,
+        "certificate": report.certificate,
+        "audit": {"size": report.head.size, "root": report.head.root},
+    }
+
+
+def pictures(report: PurgeReport) -> list[RenderableType]:
+    """What was deleted, in words."""
+    if report.subject_id is not None and not report.in_part:
+        first = f"{report.subject_id} is deleted: {report.references} references and their key."
+    else:
+        first = (
+            f"{report.references:,} references are deleted: {report.subjects:,} people are gone "
+            f"with their keys, {report.in_part:,} keep other references."
+        )
+    lines: list[RenderableType] = [plain(first)]
+    if report.finished:
+        lines.append(plain(f"{report.finished:,} purges that were cut short are finished."))
+    if report.shared_images:
+        lines.append(
+            plain(
+                f"{report.shared_images:,} of their photos are enrolled under another subject "
+                "too, and still found there.",
+                "yellow",
+            )
+        )
+    lines += [plain(text, "yellow") for text in _doubts(report.doubts)]
+    if report.references or report.subjects:
+        lines.append(
+            plain(
+                "No search finds what is deleted, and no feed brings it back. Copies of the key "
+                "file in backups, and the source of the photos, are outside of what fr can delete."
+            )
+        )
+    return [*lines, plain(f"Entry {report.head.size} of the audit log.", "dim")]
+
+
+def _doubts(doubts: Any) -> list[str]:
+    return [f"{count:,} references are kept in doubt: {rule}." for rule, count in doubts.items()]
+
+
+def _plan_document(plan: Plan) -> dict[str, Any]:
+    def listed(one: Any) -> dict[str, str]:
+        return {"subject_id": one.subject_id, "reference_id": one.reference_id, "rule": one.rule}
+
+    return {
+        "schema": "fr/purge-dry-run/1",
+        "subjects": sum(one.whole for one in plan.going),
+        "in_part": sum(not one.whole for one in plan.going),
+        "going": [listed(reference) for one in plan.going for reference in one.references],
+        "staying": [listed(one) for one in plan.staying],
+        "kept": [{"rule": rule, "references": count} for rule, count in plan.kept.items()],
+        "warnings": _doubts(plan.doubts),
+    }
+
+
+def _plan_pictures(plan: Plan) -> list[RenderableType]:
+    going = [reference for one in plan.going for reference in one.references]
+    rows = table("", "Subject", "Reference", "Rule")
+    for word, some in (("would go", going), ("kept", plan.staying)):
+        for one in some[:SHOWN]:
+            rows.add_row(word, plain(one.subject_id), plain(one.reference_id), plain(one.rule))
+        if len(some) > SHOWN:
+            rows.add_row("", plain(f"… and {len(some) - SHOWN:,} more; --json lists all."), "", "")
+    whole = sum(one.whole for one in plan.going)
+    lines: list[RenderableType] = [rows] if going or plan.staying else []
+    lines.append(
+        plain(
+            f"{len(going):,} references would go: {whole:,} people with their keys, "
+            f"{len(plan.going) - whole:,} keep other references."
+        )
+    )
+    lines += [plain(f"{count:,} would be kept: {rule}.") for rule, count in plan.kept.items()]
+    return [*lines, *(plain(text, "yellow") for text in _doubts(plan.doubts))]

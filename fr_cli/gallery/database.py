@@ -11,7 +11,7 @@ from typing import Self
 
 from fr_cli.errors import FrError, GalleryDamaged, GalleryLocked, GalleryMissing
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 APPLICATION_ID = 0x66723031  # "fr01"
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
@@ -45,6 +45,14 @@ CREATE TABLE removed (pk INTEGER PRIMARY KEY) STRICT;
 -- Images refused before, by keyed hash, so that a nightly feed reports each only once.
 CREATE TABLE rejects (image_key TEXT PRIMARY KEY, reason TEXT NOT NULL, seen_at TEXT NOT NULL)
     STRICT;
+-- Who was purged, and which photos, by keyed hash: the feed still lists them (suppression.py).
+CREATE TABLE suppressed (
+    mark TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    purged_at TEXT NOT NULL,
+    PRIMARY KEY (mark, subject)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX suppressed_subject ON suppressed (subject);
 """
 
 

@@ -1,4 +1,4 @@
-"""The gallery as the operations see it: enrol, search, purge."""
+"""The gallery as the operations see it: enrol, search; what a purge does is in purging.py."""
 
 from __future__ import annotations
 
@@ -8,14 +8,13 @@ import hmac
 import secrets
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 from fr_cli.errors import (
     GalleryDamaged,
-    GalleryLocked,
     GalleryMissing,
     OtherModel,
     SubjectUnknown,
@@ -23,6 +22,7 @@ from fr_cli.errors import (
 from fr_cli.gallery.database import translated
 from fr_cli.gallery.generation import Generations, Packed
 from fr_cli.gallery.lock import locked, now
+from fr_cli.gallery.purging import Purged, finish_what_was_begun
 from fr_cli.gallery.search import EXACT_UP_TO, with_index
 from fr_cli.gallery.store import NewReference, Sealed, Store
 from fr_cli.gallery.vault import KeySlots, seal, unseal
@@ -53,16 +53,6 @@ class Stored:
     replaced: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Purged:
-    """What a purge removes: random ids, and a keyed hash that stands for the id of the feed."""
-
-    alias: str
-    subject_uid: str
-    reference_uids: tuple[str, ...]
-    generation: int
-
-
 class Gallery:
     """The gallery of one home, for one model; a context manager."""
 
@@ -71,6 +61,7 @@ class Gallery:
         self.store = store
         self.fingerprint = store.meta("fingerprint")
         self._hash_secret = site_key.derive("image")
+        self._alias_secret = site_key.derive("suppression")
         wrapping = site_key.derive("wrap")
         self.subject_keys = KeySlots(site.keys / "subjects.slots", wrapping)
         generation_keys = KeySlots(site.keys / "generations.slots", wrapping)
@@ -116,11 +107,21 @@ class Gallery:
         holder, if another process keeps the lock for longer than PATIENCE.
         """
         with locked(self.folder):
-            yield self._finish_what_was_begun()
+            finished = finish_what_was_begun(self)
+            current = int(self.store.meta("generation"))
+            for number in self.generations.numbers():
+                if number != current:
+                    self.generations.destroy(number)
+            yield finished
 
     def image_key(self, image: bytes) -> str:
         """The keyed hash by which an image is known again; says nothing without the site key."""
         return hmac.new(self._hash_secret, image, hashlib.sha256).hexdigest()
+
+    def alias(self, subject_id: str) -> str:
+        """What stands for the id of a subject whose purge has begun: found again, not read."""
+        mac = hmac.new(self._alias_secret, subject_id.encode(), hashlib.sha256)
+        return "purged:" + mac.hexdigest()
 
     def enrol(self, batch: Sequence[tuple[Enrolment, str, Template]], act: str) -> list[Stored]:
         """Seal and store references (enrolment, image key, template) in one transaction.
@@ -206,72 +207,6 @@ class Gallery:
             self.store.clear_removed()
         self.generations.destroy(number)
         return following
-
-    def purgeable(self, subject_id: str) -> Purged | None:
-        """What `purge` would remove; None if nobody of that id is enrolled."""
-        subject = self.store.subject(subject_id)
-        if subject is None:
-            return None
-        references = self.store.reference_uids(subject.pk)
-        current = int(self.store.meta("generation"))
-        return Purged(self.alias(subject_id), subject.uid, references, current)
-
-    def purge(self, subject_id: str) -> Purged | None:
-        """Delete a subject for good; None if nobody of that id is enrolled. Needs the lock.
-
-        In this order, each step repeatable: marked (nobody finds the subject from here on), key
-        destroyed (the point of no return), next generation built without them and the old one's
-        key destroyed, references deleted, write-ahead log emptied, mark removed. Until that
-        last step the next command that takes the lock goes on where this one was cut.
-        """
-        found = self.purgeable(subject_id)
-        if found is None:
-            return None
-        with self.store.transaction():
-            self.store.mark(found.subject_uid, found.alias)
-        return replace(found, generation=self._finish_purges())
-
-    def _finish_purges(self) -> int:
-        marked = self.store.marked()
-        self.subject_keys.destroy(subject.slot for subject in marked)
-        try:
-            generation = self.rebuild()
-        except GalleryDamaged:
-            generation = self.rebuild(from_store=True)
-        with self.store.transaction():
-            for subject in marked:
-                self.store.delete_references(subject.pk)
-        self.store.scrub()
-        with self.store.transaction():
-            for subject in marked:
-                self.store.delete_subject(subject.pk)
-        # What is left of the marks is random ids; a reader may keep those for a moment.
-        with contextlib.suppress(GalleryLocked):
-            self.store.scrub(patience=1.0)
-        return generation
-
-    def _finish_what_was_begun(self) -> list[Purged]:
-        finished = []
-        marked = self.store.marked()
-        if marked:
-            begun = [
-                Purged(one.subject_id, one.uid, self.store.reference_uids(one.pk), 0)
-                for one in marked
-            ]
-            # Another subject's damage must not keep anyone from purging that one too.
-            with contextlib.suppress(GalleryDamaged):
-                generation = self._finish_purges()
-                finished = [replace(one, generation=generation) for one in begun]
-        current = int(self.store.meta("generation"))
-        for number in self.generations.numbers():
-            if number != current:
-                self.generations.destroy(number)
-        return finished
-
-    def alias(self, subject_id: str) -> str:
-        """What stands for the id of a subject whose purge has begun: found again, not read."""
-        data = b"subject/" + subject_id.encode()
-        return "purged:" + hmac.new(self._hash_secret, data, hashlib.sha256).hexdigest()
 
     # -- reading ---------------------------------------------------------------------------
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -10,6 +9,11 @@ from fr_cli.errors import GalleryDamaged
 from fr_cli.gallery.gallery import Gallery
 from fr_cli.gallery.search import engine_for
 from fr_cli.records import Listener
+
+_COUNTS = (
+    "SELECT {}, count(*) FROM refs JOIN subjects ON subjects.pk = refs.subject "
+    "WHERE state = 'active' GROUP BY 1"
+)
 
 
 @dataclass(frozen=True)
@@ -42,13 +46,9 @@ def measure(gallery: Gallery) -> Stats:
     with store.snapshot():
         generation = int(store.meta("generation"))
         packed = gallery.generations.read(generation, gallery.fingerprint)
-        watchlists = dict(
-            store.db.execute("SELECT watchlist, count(*) FROM refs GROUP BY watchlist").fetchall()
-        )
-        sources: dict[str, int] = {}
-        for (text,) in store.db.execute("SELECT provenance FROM refs"):
-            source = str(json.loads(text)["source"])
-            sources[source] = sources.get(source, 0) + 1
+        watchlists = dict(store.db.execute(_COUNTS.format("watchlist")).fetchall())
+        source = "json_extract(provenance, '$.source')"
+        sources = dict(store.db.execute(_COUNTS.format(source)).fetchall())
         beside = store.db.execute(
             "SELECT count(*) FROM refs WHERE pk > ?", (int(store.meta("high_water")),)
         ).fetchone()[0]
@@ -93,7 +93,9 @@ def _templates(gallery: Gallery, listener: Listener) -> Iterator[Finding]:
         try:
             gallery.open_sealed(one)
         except GalleryDamaged as trouble:
-            mend = f"fr purge --subject {one.subject_id}, then enrol the subject again"
+            # A purge alone would keep them out.
+            name = one.subject_id
+            mend = f"fr purge --subject {name}, fr purge --lift {name}, and enrol them again"
             yield Finding(f"A template of {one.subject_id}: {trouble.message}", mend)
 
 

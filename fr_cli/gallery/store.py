@@ -15,7 +15,8 @@ from fr_cli.records import Enrolment
 
 #: What of an Enrolment is kept as provenance (watchlist has a column: searches filter by it).
 _PROVENANCE = (
-    "image", "source", "captured_at", "lawful_basis", "retention", "review_date", "extra",
+    "image", "source", "captured_at", "lawful_basis", "retention", "review_date", "hold",
+    "extra",
 )  # fmt: skip
 
 
@@ -100,7 +101,8 @@ class Store(Database):
         return [Subject(*row) for row in rows]
 
     def delete_subject(self, pk: int) -> None:
-        """Delete a subject, whose references are gone already."""
+        """Delete a subject, with what is left of their references."""
+        self.db.execute("DELETE FROM refs WHERE subject = ?", (pk,))
         self.db.execute("DELETE FROM subjects WHERE pk = ?", (pk,))
 
     def add_subject(self, subject_id: str, uid: str, slot: int, now: str) -> int:
@@ -111,7 +113,20 @@ class Store(Database):
         )
         return int(cursor.lastrowid or 0)
 
+    def move_to_slot(self, pk: int, slot: int) -> None:
+        """Give a subject another key, under which all of their references must be sealed."""
+        self.db.execute("UPDATE subjects SET slot = ? WHERE pk = ?", (slot, pk))
+
+    def move_references(self, pks: Iterable[int], subject: int) -> None:
+        """Hang references on another subject."""
+        for pk in pks:
+            self.db.execute("UPDATE refs SET subject = ? WHERE pk = ?", (subject, pk))
+
     # -- references ------------------------------------------------------------------------
+
+    def reseal(self, pk: int, sealed: bytes) -> None:
+        """Store a reference's template as sealed anew."""
+        self.db.execute("UPDATE refs SET sealed = ? WHERE pk = ?", (sealed, pk))
 
     def known(self, subject_id: str, image_key: str) -> Known | None:
         """The subject's reference of this image."""
@@ -188,9 +203,16 @@ class Store(Database):
             self.db.execute("DELETE FROM refs WHERE pk = ?", (pk,))
             self.db.execute("INSERT OR IGNORE INTO removed VALUES (?)", (pk,))
 
-    def delete_references(self, subject: int) -> None:
-        """Delete a subject's references, of which the generation has none any more."""
-        self.db.execute("DELETE FROM refs WHERE subject = ?", (subject,))
+    def empty_references(self, subject: int) -> None:
+        """Overwrite a subject's references, of which the generation has none any more.
+
+        Their random ids stay until the subject goes, for the record of a purge that is cut short.
+        """
+        self.db.execute(
+            "UPDATE refs SET reference_id = uid, image_key = uid, watchlist = '', provenance = '', "
+            "quality = '', sealed = x'', act = '', enrolled_at = '' WHERE subject = ?",
+            (subject,),
+        )
 
     def reference_uids(self, subject: int) -> tuple[str, ...]:
         """The random ids of a subject's references."""

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 
 from fr_cli.errors import ConfigurationError
 from fr_cli.face import weights
+from fr_cli.gallery.selection import Selection
 from fr_cli.operations.bench import Bench
 from fr_cli.operations.enroll import Enrolled, Source, enroll
 from fr_cli.operations.identify import Identification, Question, identify
 from fr_cli.operations.init import init
-from fr_cli.operations.purge import PurgeReport, purge
+from fr_cli.operations.purge import Order, PurgeReport, purge
 from fr_cli.records import Listener
 from fr_cli.site import user_home
 
@@ -75,11 +76,11 @@ def demo(home: Path, listener: Listener) -> Iterator[Chapter]:
         yield Chapter(
             "Deletion",
             f"{MATED} may no longer be kept.",
-            purge(MATED, bench),
+            purge(Order(Selection("subject", MATED)), bench),
         )
         yield Chapter(
             "The same photo again",
-            "Nobody finds a purged person.",
+            "Nobody finds a purged person, and no feed that still lists them brings them back.",
             _ask(people, MATED, bench),
         )
         from fr_cli.audit.verify import verify_log

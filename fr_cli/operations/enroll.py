@@ -17,9 +17,9 @@ from fr_cli.face.pipeline import Choice
 from fr_cli.gallery.gallery import Gallery
 from fr_cli.operations.bench import Bench
 from fr_cli.operations.feed import Feed, Reject, Wanted
-from fr_cli.operations.manifest import count_rows, read_manifest
+from fr_cli.operations.manifest import Row, count_rows, read_manifest
 from fr_cli.operations.purge import record_finished
-from fr_cli.records import Enrolment, Listener, Template
+from fr_cli.records import Listener, Template
 
 #: References committed together: one transaction and one entry of the log.
 BATCH = 200
@@ -119,17 +119,17 @@ class _Run:
     def writing(self) -> Iterator[None]:
         """Hold the gallery's lock; what it finished of earlier purges enters the log."""
         with self._gallery.writing() as finished:
-            record_finished(finished, self._act)
+            record_finished(finished, self._gallery, self._act)
             yield
 
     def commit(self, some: list[tuple[Wanted, Template | FrError]]) -> None:
         """Store the templates of a batch and the changes found so far; report the rest."""
-        good: list[tuple[Enrolment, str, Template]] = []
+        good: list[tuple[Row, str, Template]] = []
         for wanted, template in some:
             if isinstance(template, FrError):
                 self._feed.refuse(wanted, template)
             else:
-                good.append((wanted.row.enrolment, wanted.image_key, template))
+                good.append((wanted.row, wanted.image_key, template))
         changes, self._feed.changes = self._feed.changes, []
         if not good and not changes:
             return
@@ -137,8 +137,13 @@ class _Run:
         with self.writing():
             # First: a reference id of this batch may have been another image's.
             changed = self._gallery.describe_again(changes)
-            # Another run may have been quicker since this one looked.
-            fresh = [one for one in good if store.known(one[0].subject_id, one[1]) is None]
+            # A purge or another run may have been quicker since this one looked.
+            allowed = [
+                (row.enrolment, key, template)
+                for row, key, template in good
+                if not self._feed.is_purged(row, key)
+            ]
+            fresh = [one for one in allowed if store.known(one[0].subject_id, one[1]) is None]
             stored = self._gallery.enrol(fresh, self._act.id)
             # One entry a batch; the root makes each reference provable by its random ids.
             replaced = [uid for one in stored for uid in one.replaced]
@@ -160,7 +165,7 @@ class _Run:
         self._added += len(stored)
         self._replaced += len(replaced)
         self._updated += len(changed)
-        self._raced += len(good) - len(fresh)
+        self._raced += len(allowed) - len(fresh)
 
     def result(self) -> Enrolled:
         """The counts of the run, and what the gallery holds now."""

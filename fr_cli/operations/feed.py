@@ -11,6 +11,7 @@ from fr_cli.errors import FrError
 from fr_cli.face.pipeline import Choice
 from fr_cli.gallery.gallery import Gallery
 from fr_cli.gallery.store import provenance
+from fr_cli.gallery.suppression import suppressed
 from fr_cli.operations.manifest import BadRow, Row, read_photo
 from fr_cli.records import Enrolment
 
@@ -93,6 +94,8 @@ class Feed:
             self._reject(key, _refusal(row, "BadRow", reason))
             return False
         known = self._is_known(enrolment, wanted.image_key)
+        if not known and self.is_purged(row, wanted.image_key):
+            return False
         if not known and self._was_rejected(self._photo_key(wanted)):
             self.rejected_before += 1
             return False
@@ -109,6 +112,16 @@ class Feed:
             self.unchanged += 1
         else:
             self.changes.append((same.pk, enrolment))
+        return True
+
+    def is_purged(self, row: Row, image_key: str) -> bool:
+        """Whether this person or this photo was purged; then the row is refused."""
+        subject_id = row.enrolment.subject_id
+        what = suppressed(self._gallery.store, self._gallery.alias(subject_id), image_key)
+        if what is None:
+            return False
+        reason = f"purged: this {what} may no longer be kept"
+        self._reject(self._key("purged", subject_id, image_key), _refusal(row, "Purged", reason))
         return True
 
     def refuse(self, wanted: Wanted, trouble: FrError) -> None:

@@ -23,3 +23,15 @@ def grounds(case: str, reason: str, bench: Bench) -> dict[str, JSON]:
             hint="Give the number of the case or incident with --case.",
         )
     return {"case": case, "reason": reason if reason in bench.policy.reasons else UNLISTED}
+
+
+def why(reason: str) -> dict[str, JSON]:
+    """An operator's own words for the intent of a purge; none if there are none."""
+    if not reason:
+        return {}
+    if not reason.strip() or len(reason) > LONGEST or not reason.isprintable():
+        raise UsageProblem(
+            f"A reason is a text of 1 to {LONGEST} printable characters.",
+            hint="Give the number of an order or a rule with --reason, and no name.",
+        )
+    return {"why": {"reason": reason}}

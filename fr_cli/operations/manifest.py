@@ -19,11 +19,13 @@ from fr_cli.records import Enrolment
 REQUIRED = ("subject_id", "image")
 NAMED = (
     "subject_id", "image", "reference_id", "watchlist", "source", "captured_at",
-    "lawful_basis", "retention", "review_date",
+    "lawful_basis", "retention", "review_date", "hold",
 )  # fmt: skip
 PHOTO_SUFFIXES = {
     ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".heic", ".heif", ".tif", ".tiff", ".bmp",
 }  # fmt: skip
+#: What may stand in the column `hold`. A slip of the pen must not let a reference go.
+HOLDS = ("", "1", "true", "yes", "0", "false", "no")
 _MAX_LINE = 1 << 20
 
 
@@ -162,6 +164,8 @@ def _row(folder: Path, line: int, values: Mapping[str, Any]) -> Row | BadRow:
     absent = [name for name in REQUIRED if name not in text]
     if absent:
         return BadRow(line, shown, f"no {' and no '.join(absent)}")
+    if text.get("hold", "").lower() not in HOLDS:
+        return BadRow(line, shown, "hold is neither true nor false")
     named = {name: text[name] for name in NAMED if name in text}
     named.setdefault("reference_id", text["image"])
     extra = {name: value for name, value in text.items() if name not in NAMED}

@@ -1,69 +1,247 @@
-"""Delete a subject for good: unfindable at once, template unreadable everywhere."""
+"""Delete for good: unfindable at once, templates unreadable everywhere, and never brought back."""
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
 
 from fr_cli.audit.entry import JSON
 from fr_cli.audit.log import Act
 from fr_cli.audit.merkle import root_of
-from fr_cli.errors import SubjectUnknown
-from fr_cli.gallery.gallery import Purged
+from fr_cli.errors import NotAllowed, SubjectUnknown, UsageProblem
+from fr_cli.gallery import purging, suppression
+from fr_cli.gallery.gallery import Gallery
+from fr_cli.gallery.purging import Purged
+from fr_cli.gallery.retention import HOLD
+from fr_cli.gallery.selection import Plan, Selection, select
 from fr_cli.operations.bench import Bench
+from fr_cli.operations.certificate import GRADE, CertificateFile, certify
+from fr_cli.operations.grounds import why
 from fr_cli.records import Head
+
+#: Subjects in one entry of the log, whose lines are bounded.
+_BATCH = 300
+
+
+@dataclass(frozen=True)
+class Order:
+    """What to delete, why (for the log and the certificate), and where the certificate goes."""
+
+    selection: Selection
+    reason: str = ""
+    certificate: Path | None = None
 
 
 @dataclass(frozen=True)
 class PurgeReport:
-    """What was deleted; the subject's id of the feed is shown to the operator, not logged."""
+    """What was deleted; the subject's id of the feed is shown to the operator, not logged.
 
-    subject_id: str
+    `in_part` subjects keep other references; `finished` were begun by commands cut short;
+    `shared_images` are photos that somebody else has too, under whose id they are still found.
+    """
+
+    subject_id: str | None
+    subjects: int
+    in_part: int
     references: int
+    finished: int
+    shared_images: int
+    kept: Mapping[str, int]
+    doubts: Mapping[str, int]
     generation: int
+    certificate: dict[str, Any]
     head: Head
 
 
-def purge(subject_id: str, bench: Bench) -> PurgeReport:
-    """Delete one subject with all references and keys; see `Gallery.purge` for the order.
+@dataclass(frozen=True)
+class _Done:
+    """What a purge did; `finished` are those of other commands."""
 
-    Raises SubjectUnknown if nobody of that id is enrolled.
+    plan: Plan
+    purged: list[Purged]
+    finished: list[Purged]
+    shared_images: int
+    generation: int
+
+    @property
+    def counts(self) -> dict[str, int]:
+        return {
+            "subjects": sum(one.whole for one in self.purged),
+            "in_part": sum(not one.whole for one in self.purged),
+            "references": sum(len(one.reference_uids) for one in self.purged),
+        }
+
+
+def purge(order: Order, bench: Bench) -> PurgeReport:
+    """Delete what the order selects; see `gallery/purging.py` for the steps.
+
+    Raises SubjectUnknown or UsageProblem if nothing is selected by name, NotAllowed if all that
+    is selected is on hold.
+    """
+    selection = order.selection
+    intent = _intent(selection, bench) | why(order.reason)
+    bench.site.refuse_inside(order.certificate)
+    with CertificateFile(order.certificate) as file:
+        with (
+            bench.audit.act("purge", "erasure", **intent) as act,
+            bench.gallery() as gallery,
+            gallery.writing() as finished,
+        ):
+            record_finished(finished, gallery, act)
+            done = _delete(selection, gallery, bench.policy.retention, act, finished)
+            act.decide(
+                **done.counts,
+                kept=done.plan.kept.total(),
+                root=_root(done.purged),
+                generation=done.generation,
+                grade=GRADE,
+            )
+        assert act.head is not None
+        what = _certified(order, done) | {"act": act.id, "policy": bench.policy_digest}
+        certificate = certify(what, bench.site.origin, act.head, bench.signer)
+        file.write(certificate)
+    return PurgeReport(
+        subject_id=selection.value if selection.kind == "subject" else None,
+        **done.counts,
+        finished=len(done.finished),
+        shared_images=done.shared_images,
+        kept=dict(done.plan.kept),
+        doubts=dict(done.plan.doubts),
+        generation=done.generation,
+        certificate=certificate,
+        head=act.head,
+    )
+
+
+def _delete(
+    selection: Selection,
+    gallery: Gallery,
+    rules: Mapping[str, int | None],
+    act: Act,
+    finished: Sequence[Purged],
+) -> _Done:
+    plan = select(gallery.store, selection, rules, _today())
+    # The same command may be run again after it was cut short: then those are its own.
+    alias = gallery.alias(selection.value) if selection.kind == "subject" else None
+    again = [one for one in finished if one.alias == alias]
+    others = [one for one in finished if one.alias != alias]
+    if not plan.going and not again:
+        _refuse_nothing(selection, plan, resumed=bool(finished))
+    purged = purging.planned(gallery, plan.going)
+    # On disk before the point of no return: no purge that is cut short lacks its trace.
+    for some in _batches(purged):
+        act.batch(purging=_described(some), root=_root(some))
+    generation = int(gallery.store.meta("generation"))
+    if plan.going:
+        generation = purging.purge(gallery, plan.going)
+    shared = sum(
+        gallery.store.others_with_image(one.subject_id, one.image_key)
+        for going in plan.going
+        for one in going.references
+    )
+    return _Done(plan, [*again, *purged], others, shared, generation)
+
+
+def _certified(order: Order, done: _Done) -> dict[str, JSON]:
+    return {
+        "selection": order.selection.rule,
+        "rules": dict(done.plan.rules),
+        "reason": order.reason or None,
+        "subjects": _described(done.purged),
+        "references": done.counts["references"],
+        "root": _root(done.purged),
+        "finished": _described(done.finished),
+        "generation": done.generation,
+    }
+
+
+def preview(selection: Selection, bench: Bench) -> Plan:
+    """What a purge would delete, and which rule keeps each of the rest; changes nothing."""
+    intent = _intent(selection, bench)
+    with (
+        bench.audit.act("purge", "administration", dry_run=True, **intent) as act,
+        bench.gallery() as gallery,
+    ):
+        with gallery.store.snapshot():
+            plan = select(gallery.store, selection, bench.policy.retention, _today(), listing=True)
+        act.decide(subjects=len(plan.going), references=plan.rules.total(), kept=plan.kept.total())
+    return plan
+
+
+def lift(subject_id: str, reason: str, bench: Bench) -> int:
+    """Let a purged subject be enrolled again, and their photos; how many marks were removed.
+
+    Raises SubjectUnknown if nobody of that id was purged.
     """
     with (
-        bench.audit.act("purge", "erasure", policy=bench.policy_digest, scope="subject") as act,
+        bench.audit.act("purge", "administration", lift=True, **why(reason)) as act,
         bench.gallery() as gallery,
         gallery.writing() as finished,
     ):
-        record_finished(finished, act)
-        purged = next((one for one in finished if one.alias == gallery.alias(subject_id)), None)
-        if purged is None:
-            planned = gallery.purgeable(subject_id)
-            if planned is None:
-                raise SubjectUnknown(f"Nobody is enrolled as {subject_id!r}.")
-            # On disk before the point of no return: no purge that is cut short lacks its trace.
-            act.batch(**_described(planned))
-            purged = gallery.purge(subject_id)
-            assert purged is not None
-        act.decide(
-            **_described(purged),
-            generation=purged.generation,
-            # The key file lies on ordinary storage, so its old bytes may survive below the
-            # file system; full-disk encryption is what covers those.
-            grade="crypto-soft",
-        )
-    assert act.head is not None
-    return PurgeReport(subject_id, len(purged.reference_uids), purged.generation, act.head)
+        record_finished(finished, gallery, act)
+        lifted = suppression.lift(gallery.store, gallery.alias(subject_id))
+        if not lifted:
+            raise SubjectUnknown(f"Nobody was purged as {subject_id!r}.")
+        act.decide(lifted=lifted)
+    return lifted
 
 
-def record_finished(finished: list[Purged], act: Act) -> None:
+def record_finished(finished: Sequence[Purged], gallery: Gallery, act: Act) -> None:
     """Record purges of earlier commands that were cut short, and that this act has finished."""
-    for purged in finished:
-        act.batch(finished_purge=_described(purged), generation=purged.generation)
+    generation = int(gallery.store.meta("generation"))
+    for some in _batches(finished):
+        act.batch(finished_purge=_described(some), root=_root(some), generation=generation)
 
 
-def _described(purged: Purged) -> dict[str, JSON]:
-    """Random ids only; the root makes each reference provable by its own."""
-    return {
-        "subject": purged.subject_uid,
-        "references": len(purged.reference_uids),
-        "root": root_of(purged.reference_uids),
-    }
+def _refuse_nothing(selection: Selection, plan: Plan, *, resumed: bool) -> None:
+    """Nothing is selected: well if a rule selects or the command is a second try, else a slip."""
+    if selection.kind in ("expired", "all") or (resumed and selection.kind != "subject"):
+        return
+    held = plan.kept[HOLD]
+    if held:
+        raise NotAllowed(
+            f"All that is selected is on hold: {held} references.",
+            hint="Lift the hold in the feed and enrol it, or add --include-held.",
+        )
+    if selection.kind == "subject":
+        raise SubjectUnknown(f"Nobody is enrolled as {selection.value!r}.")
+    raise UsageProblem(
+        f"No reference is of the {selection.kind} {selection.value!r}.",
+        hint="See the names with: fr gallery stats",
+    )
+
+
+def _intent(selection: Selection, bench: Bench) -> dict[str, JSON]:
+    intent: dict[str, JSON] = {"policy": bench.policy_digest, "scope": selection.kind}
+    if selection.kind in ("watchlist", "source"):
+        intent["name"] = selection.value
+    if selection.include_held:
+        intent["include_held"] = True
+    return intent
+
+
+def _batches(purged: Sequence[Purged]) -> Iterable[list[Purged]]:
+    rest = iter(purged)
+    while some := list(itertools.islice(rest, _BATCH)):
+        yield some
+
+
+def _described(purged: Iterable[Purged]) -> list[JSON]:
+    """Random ids only."""
+    return [
+        {"subject": one.subject_uid, "references": len(one.reference_uids), "whole": one.whole}
+        for one in purged
+    ]
+
+
+def _root(purged: Iterable[Purged]) -> str:
+    """Makes each reference provable by its random id."""
+    return root_of(uid for one in purged for uid in one.reference_uids)
+
+
+def _today() -> date:
+    return datetime.now(UTC).date()

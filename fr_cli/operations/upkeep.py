@@ -32,7 +32,7 @@ def rebuild(bench: Bench) -> int:
         bench.gallery() as gallery,
         gallery.writing() as finished,
     ):
-        record_finished(finished, act)
+        record_finished(finished, gallery, act)
         generation = gallery.rebuild(from_store=True)
         act.decide(generation=generation)
     return generation

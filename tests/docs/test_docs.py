@@ -153,7 +153,7 @@ def test_the_lfw_manifest_is_laid_out_as_the_page_says(desk: Path, tmp_path: Pat
 
 
 #: Fields whose names come from the data, not from the program.
-_BY_NAME = {"measures", "watchlists", "sources", "quality", "group", "result", "timing_ms"}
+_BY_NAME = {"measures", "watchlists", "sources", "quality", "group", "result", "timing_ms", "rules"}
 
 
 def _fields(value: Any, under: str = "") -> set[str]:
@@ -184,7 +184,9 @@ def test_every_json_field_is_explained(desk: Path) -> None:
         fr.json("models", "check"),
         fr.json("policy", "show"),
         fr.json("policy", "check"),
+        fr.json("purge", "--expired", "--dry-run"),
         fr.json("purge", "--subject", "P003", "--yes"),
+        fr.json("purge", "--lift", "P003", "--yes"),
         fr.json("audit", "verify"),
     ]
     page = (DOCS / "reference" / "json.md").read_text(encoding="utf-8")

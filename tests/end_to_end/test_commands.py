@@ -45,15 +45,30 @@ def test_a_purged_subject_is_unfindable_when_the_command_returns(fr: Fr, models:
     fr.whole()
 
 
-def test_everybody_can_be_purged_and_enrolled_again(fr: Fr, tmp_path: Path) -> None:
-    for person in ENROLLED:
-        fr.json("purge", "--subject", person, "--yes")
+def test_everybody_can_be_purged_and_is_enrolled_again_only_when_that_is_lifted(
+    fr: Fr, tmp_path: Path
+) -> None:
+    document = fr.json("purge", "--all", "--yes")
+    assert (document["subjects"], document["references"]) == (len(ENROLLED), len(ENROLLED))
+    assert document["generation"] == 2  # one pass for all of them
     assert fr.identify(jpeg(small(MATED)), code=10)["error"] == "GalleryMissing"
     fr.whole()
-    (tmp_path / "feed" / "again").mkdir(parents=True)
-    (tmp_path / "feed" / "again" / "a.jpg").write_bytes(jpeg(small(MATED, "studio_portrait")))
+    portrait = jpeg(small(MATED, "studio_portrait"))
+    for person in (MATED, "again"):
+        (tmp_path / "feed" / person).mkdir(parents=True)
+        (tmp_path / "feed" / person / "a.jpg").write_bytes(portrait)
+    refused = fr.json("enroll", tmp_path / "feed", code=100)
+    assert {(one["error"], one["reason"]) for one in refused["rejects"]} == {
+        ("Purged", "purged: this person may no longer be kept")
+    }
+    assert (refused["added"], refused["rejected"]) == (0, 2)
+    assert fr.json("enroll", tmp_path / "feed")["rejected_before"] == 2
+    assert fr.json("purge", "--lift", MATED, code=2)["hint"] == "Confirm it with --yes."
+    assert fr.json("purge", "--lift", MATED, "--yes")["lifted"] == 2
+    assert (fr.log()[-1]["act"], fr.log()[-2]["lift"]) == ("administration", True)
     fr.json("enroll", tmp_path / "feed")
-    assert fr.found(jpeg(small(MATED))) == ["again"]
+    assert sorted(fr.found(jpeg(small(MATED)))) == [MATED, "again"]
+    assert fr.json("purge", "--lift", MATED, "--yes", code=2)["error"] == "SubjectUnknown"
 
 
 # -- verify ----------------------------------------------------------------------------------
@@ -111,6 +126,8 @@ def test_check_finds_a_destroyed_key_and_names_what_mends_it(fr: Fr) -> None:
     assert fr.log()[-1]["exit"] == 12
     fr.json("purge", "--subject", "P002", "--yes")
     fr.whole()
+    assert "fr purge --lift P002" in finding["mend"]
+    assert fr.json("purge", "--lift", "P002", "--yes")["lifted"] == 2
 
 
 def test_check_says_that_a_whole_gallery_is_whole(enrolled: Fr) -> None:

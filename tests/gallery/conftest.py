@@ -7,13 +7,17 @@ import os
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from datetime import date
 from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from fr_cli.gallery import purging
 from fr_cli.gallery.gallery import Gallery
+from fr_cli.gallery.purging import Purged
+from fr_cli.gallery.selection import Selection, select
 from fr_cli.keys import SigningKey, SiteKey
 from fr_cli.records import Enrolment, Template
 from fr_cli.site import Site
@@ -67,7 +71,7 @@ class House:
 
     def purge(self, subject: str) -> None:
         with self.open() as gallery, gallery.writing():
-            assert gallery.purge(subject) is not None
+            assert purge(gallery, subject)
 
     def found(
         self, probe: Vector, count: int = 3, watchlist: str | None = None, engine: str = "auto"
@@ -93,6 +97,18 @@ def store(gallery: Gallery, *people: tuple[str, str, Vector], watchlist: str = "
         ],
         "0" * 32,
     )
+
+
+def purge(gallery: Gallery, *subjects: str) -> list[Purged]:
+    """Delete subjects in one pass; who of them was there."""
+    going = [
+        going
+        for subject in subjects
+        for going in select(gallery.store, Selection("subject", subject), {}, date.today()).going
+    ]
+    if going:
+        purging.purge(gallery, going)
+    return purging.planned(gallery, going)
 
 
 def one_each(templates: Sequence[Vector] | Vector) -> list[tuple[str, str, Vector]]:

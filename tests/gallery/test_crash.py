@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,14 @@ import pytest
 
 from fr_cli.errors import GalleryDamaged
 from fr_cli.gallery import gallery as gallery_module
+from fr_cli.gallery import purging
 from fr_cli.gallery.gallery import Gallery
 from fr_cli.gallery.inspection import inspect
-from fr_cli.records import Silence
+from fr_cli.gallery.selection import Selection, select
+from fr_cli.gallery.suppression import suppressed
+from fr_cli.records import Enrolment, Silence, Template
 
-from .conftest import FINGERPRINT, House, Vector, one_each, store, vectors
+from .conftest import FINGERPRINT, House, Vector, one_each, purge, store, vectors
 from .test_purge import in_clear
 
 KILLED = 9
@@ -156,9 +160,68 @@ def test_a_purge_that_was_cut_short_is_finished_by_the_next_write(
                 ).fetchall() == []  # fmt: skip
         assert in_clear(templates[gone], after.site.home) == []
 
-    steps = every_step(house, lambda gallery: gallery.purge(f"s{gone}"), check)
+    steps = every_step(house, lambda gallery: purge(gallery, f"s{gone}"), check)
     assert steps > 20
     assert begun == sorted(begun)  # found up to the mark, and not from there on
+    assert set(begun) == {False, True}
+
+
+def test_a_purge_of_several_that_was_cut_short_takes_all_of_them_or_none(
+    house_of_six: tuple[House, Vector],
+) -> None:
+    """s0 and s5 go as a whole; of s1 the second photo goes and the first stays."""
+    house, templates = house_of_six
+    with house.open() as gallery, gallery.writing():
+        enrolment = Enrolment("s1", "second", "", source="custody")
+        image = gallery.image_key(templates[7].tobytes())
+        gallery.enrol([(enrolment, image, Template(templates[7], FINGERPRINT))], "0" * 32)
+    gone, begun = [0, 5, 7], []
+
+    def change(gallery: Gallery) -> None:
+        plans = [
+            select(gallery.store, selection, {}, date.today()).going
+            for selection in (
+                Selection("subject", "s0"), Selection("subject", "s5"),
+                Selection("source", "custody"),
+            )
+        ]  # fmt: skip
+        purging.purge(gallery, [one for plan in plans for one in plan])
+
+    def finds(after: House) -> list[bool]:
+        with after.open() as gallery:
+            names = [
+                [(hit.subject_id, hit.reference_id) for hit in gallery.search(probe, count=1)[0]]
+                for probe in templates[gone]
+            ]
+        return [
+            found == [wanted]
+            for found, wanted in zip(
+                names, [("s0", "r"), ("s5", "r"), ("s1", "second")], strict=True
+            )
+        ]
+
+    def check(after: House) -> None:
+        there = finds(after)
+        assert len(set(there)) == 1  # all, or nobody
+        with after.open() as gallery:
+            marks = [suppressed(gallery.store, gallery.alias(f"s{n}"), "") for n in (0, 5)]
+            photo = gallery.image_key(templates[7].tobytes())
+            marks.append(suppressed(gallery.store, gallery.alias("s1"), photo))
+        # Not found, and not to be brought back, from the same moment on.
+        assert marks == ([None] * 3 if there[0] else ["person", "person", "photo"])
+        begun.append(not there[0])
+        after.enrol(("s6", "r", templates[6]))
+        assert finds(after) == there
+        is_whole(after, templates, {1, 2, 3, 4, 6})
+        if not there[0]:
+            left = readable_rows(after)
+            assert all(templates[number].tobytes() not in left for number in gone)
+            with after.open() as gallery:
+                assert [name for name, _, _ in gallery.templates_of("s1")] == ["r"]
+        assert all(in_clear(templates[number], after.site.home) == [] for number in gone)
+
+    assert every_step(house, change, check) > 25
+    assert begun == sorted(begun)
     assert set(begun) == {False, True}
 
 

@@ -18,7 +18,7 @@ from fr_cli.gallery.store import Store
 from fr_cli.gallery.vault import SLOT
 from fr_cli.records import Silence
 
-from .conftest import House, Vector, near, one_each, store, vectors
+from .conftest import House, Vector, near, one_each, purge, store, vectors
 
 
 def forms(vector: Vector) -> list[bytes]:
@@ -100,7 +100,7 @@ def test_no_template_lies_in_any_file_in_clear_before_or_after_a_purge(
         assert all(in_clear(vector, home) == [] for vector in people)
         gallery.rebuild()
         assert all(in_clear(vector, home) == [] for vector in people)
-        gallery.purge("s0")
+        purge(gallery, "s0")
         assert all(in_clear(vector, home) == [] for vector in people)
     assert all(in_clear(vector, home) == [] for vector in people)
 
@@ -116,8 +116,7 @@ def test_a_purge_destroys_the_key_the_rows_the_log_of_the_database_and_the_old_g
         assert subject is not None
         uid, slot = subject.uid, subject.slot
         (sealed,) = gallery.store.db.execute("SELECT sealed FROM refs WHERE pk = 1").fetchone()
-        purged = gallery.purge("s0")
-        assert purged is not None
+        (purged,) = purge(gallery, "s0")
         assert purged.subject_uid == uid
         assert len(purged.reference_uids) == 1
         # Before the connection is closed, which would empty it too.
@@ -151,7 +150,7 @@ def test_copies_made_before_a_purge_do_not_open_with_the_keys_after_it(
 
 def test_purging_somebody_who_is_not_there_changes_nothing(house: House, people: Vector) -> None:
     with house.open() as gallery, gallery.writing():
-        assert gallery.purge("nobody") is None
+        assert purge(gallery, "nobody") == []
         assert gallery.store.meta("generation") == "1"
 
 
@@ -187,7 +186,7 @@ def test_one_damaged_template_keeps_nobody_from_purging_it(house: House, people:
         whats = [finding.what for finding in inspect(gallery, Silence())]
         assert len(whats) == 2
     with house.open() as gallery, gallery.writing(), pytest.raises(GalleryDamaged):
-        gallery.purge("s6")  # s7, which is damaged too, cannot be taken into a generation
+        purge(gallery, "s6")  # s7, which is damaged too, cannot be taken into a generation
     house.purge("s7")
     assert {f"s{n}" for n in range(6)} == set(house.found(people[0], 99))
     with house.open() as gallery:
@@ -231,7 +230,7 @@ def test_a_generation_replaced_while_it_is_opened_is_tried_anew(
                 other = house.open()
                 monkeypatch.setattr(other.store, "scrub", lambda **_: None)
                 with other, other.writing():
-                    other.purge(waiting.pop())
+                    purge(other, waiting.pop())
             return read(number, fingerprint)
 
         monkeypatch.setattr(reader.generations, "read", slow)
@@ -250,14 +249,14 @@ def test_a_reader_in_the_way_of_the_scrubbing_is_said_and_the_subject_is_gone_al
             with house.open() as gallery, gallery.writing():
                 gallery.store.db.execute("PRAGMA busy_timeout=10")
                 with pytest.raises(GalleryLocked) as caught:
-                    gallery.purge("s0")
+                    purge(gallery, "s0")
                 assert caught.value.code == 11
         assert "s0" not in [h.subject_id for h in reader.search(people[0], count=99)[0]]
     with house.open() as gallery, pytest.raises(GalleryDamaged):
         gallery.generations._slots.read(1)
     with house.open() as gallery, gallery.writing() as finished:  # the next command
         assert [one.alias for one in finished] == [gallery.alias("s0")]
-        assert gallery.purgeable("s0") is None
+        assert purge(gallery, "s0") == []
     wal = house.site.gallery / "gallery.db-wal"
     assert not wal.exists() or wal.stat().st_size == 0
     with house.open() as gallery:

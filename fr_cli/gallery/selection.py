@@ -1,0 +1,158 @@
+"""What a purge would remove, and which rule keeps the rest."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Literal, NamedTuple
+
+from fr_cli.gallery.retention import HOLD, Facts, Verdict, judge
+from fr_cli.gallery.store import Store, Subject
+
+Kind = Literal["subject", "watchlist", "source", "expired", "all"]
+NOT_SELECTED = "not selected"
+
+_SOURCE = "json_extract(provenance, '$.source')"
+#: The subjects of whom something may go; each binds the selection's value, or nothing.
+_CONDITIONS: dict[Kind, str] = {
+    "subject": "subject_id = :value",
+    "watchlist": "subjects.pk IN (SELECT subject FROM refs WHERE watchlist = :value)",
+    "source": f"subjects.pk IN (SELECT subject FROM refs WHERE {_SOURCE} = :value)",  # noqa: S608
+    "expired": "1",
+    "all": "1",
+}
+_ROWS = (
+    "SELECT subjects.pk, subjects.uid, slot, subject_id, refs.pk, refs.uid, reference_id, "
+    "image_key, watchlist, provenance, refs.enrolled_at "
+    "FROM subjects LEFT JOIN refs ON refs.subject = subjects.pk "
+    "WHERE state = 'active' AND {} ORDER BY subjects.pk, refs.pk"
+)
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What is to be purged; a hold keeps a reference from any of them unless `include_held`."""
+
+    kind: Kind
+    value: str = ""
+    include_held: bool = False
+
+    @property
+    def rule(self) -> str:
+        """How a certificate names it: the subject's id of the feed stands in none."""
+        named = self.kind in ("watchlist", "source")
+        return f"{self.kind} {self.value}" if named else self.kind
+
+
+class Listed(NamedTuple):
+    """A reference, and the rule by which it goes or stays."""
+
+    pk: int
+    uid: str
+    subject_id: str
+    reference_id: str
+    image_key: str
+    rule: str
+
+
+@dataclass(frozen=True)
+class Going:
+    """What goes of one subject: the `whole` of them, or some of their references."""
+
+    subject: Subject
+    references: tuple[Listed, ...]
+    whole: bool
+
+
+@dataclass
+class Plan:
+    """What goes; how many references each rule takes or keeps; the kept ones, if asked for."""
+
+    going: list[Going] = field(default_factory=list)
+    rules: Counter[str] = field(default_factory=Counter)
+    kept: Counter[str] = field(default_factory=Counter)
+    doubts: Counter[str] = field(default_factory=Counter)
+    staying: list[Listed] = field(default_factory=list)
+
+
+class _Row(NamedTuple):
+    subject: int
+    subject_uid: str
+    slot: int
+    subject_id: str
+    pk: int | None
+    uid: str
+    reference_id: str
+    image_key: str
+    watchlist: str
+    provenance: str
+    enrolled_at: str
+
+
+def select(
+    store: Store,
+    selection: Selection,
+    rules: Mapping[str, int | None],
+    today: date,
+    *,
+    listing: bool = False,
+) -> Plan:
+    """Sort the references into those that go and those that stay; reads only.
+
+    With `listing`, the plan names each reference that a rule keeps.
+    """
+    plan, seen = Plan(), 0
+    for subject, rows in _by_subject(store, selection):
+        going = []
+        for row in rows:
+            verdict = _verdict(row, selection, rules, today)
+            one = Listed(
+                row.pk or 0, row.uid, row.subject_id, row.reference_id, row.image_key, verdict.rule
+            )
+            if verdict.expires:
+                going.append(one)
+                plan.rules[verdict.rule] += 1
+                continue
+            plan.kept[verdict.rule] += 1
+            plan.doubts[verdict.rule] += verdict.doubt
+            if listing:
+                plan.staying.append(one)
+        seen += len(rows)
+        # Nobody stays as an id without a reference, unless a rule looked for references.
+        empty = not rows and selection.kind in ("subject", "all")
+        if going or empty:
+            plan.going.append(Going(subject, tuple(going), whole=len(going) == len(rows)))
+    everything = store.db.execute("SELECT count(*) FROM refs").fetchone()[0]
+    plan.kept[NOT_SELECTED] += everything - seen
+    plan.kept, plan.doubts = +plan.kept, +plan.doubts
+    return plan
+
+
+def _by_subject(store: Store, selection: Selection) -> Iterator[tuple[Subject, list[_Row]]]:
+    statement = _ROWS.format(_CONDITIONS[selection.kind])
+    cursor = map(_Row._make, store.db.execute(statement, {"value": selection.value}))
+    for key, rows in itertools.groupby(cursor, lambda row: Subject(*row[:4])):
+        yield key, [row for row in rows if row.pk is not None]
+
+
+def _verdict(
+    row: _Row, selection: Selection, rules: Mapping[str, int | None], today: date
+) -> Verdict:
+    said = json.loads(row.provenance)
+    of = {"watchlist": row.watchlist, "source": said["source"]}
+    if selection.kind in of and of[selection.kind] != selection.value:
+        return Verdict(False, NOT_SELECTED)
+    hold = is_hold(said.get("hold", "")) and not selection.include_held
+    if selection.kind == "expired":
+        dates = {name: said[name] for name in ("retention", "review_date", "captured_at")}
+        return judge(Facts(row.enrolled_at, hold=hold, **dates), rules, today)
+    return Verdict(False, HOLD) if hold else Verdict(True, selection.rule)
+
+
+def is_hold(said: str) -> bool:
+    """Whether the feed puts a reference on hold; anything but a clear no is one."""
+    return said.strip().lower() not in ("", "0", "false", "no")
