@@ -96,7 +96,8 @@ class Output:
         """Tell a person something that is not the result; a script is not told."""
         if not self.as_json:
             for picture in pictures:
-                self._err.print(picture)
+                # A path that is folded cannot be copied.
+                self._err.print(picture, soft_wrap=_is_text(picture))
 
     def fail(self, error: FrError) -> int:
         """Show an expected error; returns its exit code."""

@@ -201,3 +201,15 @@ def test_the_rate_is_said_in_people(value: float, words: str) -> None:
         value=value, low=value / 3, high=value * 3, expected_false_candidates=value, compared=9
     )
     assert expected(rate).startswith(words)
+
+
+def test_the_face_is_the_one_that_was_searched(crowd: Fr, tmp_path: Path) -> None:
+    two = Image.new("RGB", (1280, 800), "white")
+    two.paste(small(STRANGER), (0, 0))
+    two.paste(small(MATED), (700, 0))
+    left = sheet(crowd, jpeg(two), tmp_path, "--face", "1")
+    right = sheet(crowd, jpeg(two), tmp_path, "--face", "2")
+    assert "No candidate" in left.text
+    assert "Candidates to look at" in right.text
+    pictures = [dict(one.elements)["img"]["src"] for one in (left, right)]
+    assert pictures[0] != pictures[1]
