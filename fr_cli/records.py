@@ -91,6 +91,19 @@ class Enrolment:
 
 
 @dataclass(frozen=True)
+class Origin:
+    """Where a reference came from, in the feed's own words; empty where the feed said nothing."""
+
+    source: str = ""
+    captured_at: str = ""
+    lawful_basis: str = ""
+    retention: str = ""
+    review_date: str = ""
+    watchlist: str = ""
+    enrolled_at: str = ""
+
+
+@dataclass(frozen=True)
 class Hit:
     """One subject's best reference against a probe, as a search engine returns it."""
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from fr_cli.cli import options
+from fr_cli.cli.draft import draft
 from fr_cli.cli.output import plain, table
+from fr_cli.cli.sheet import page
 from fr_cli.cli.wiring import session_of
 
 if TYPE_CHECKING:
@@ -35,6 +38,12 @@ def identify(
     engine: Annotated[
         str, typer.Option("--engine", help="auto, exact or annoy.", metavar="ENGINE")
     ] = "auto",
+    html: Annotated[
+        Path | None,
+        typer.Option(
+            "--html", help="Write a candidate sheet here, with the probe's face.", metavar="FILE"
+        ),
+    ] = None,
 ) -> None:
     """Ask who a photographed person may be. Answers with candidates, or with none."""
     from fr_cli.operations.identify import Question
@@ -43,12 +52,17 @@ def identify(
     session = session_of(context)
     data = options.read_photo_argument(photo)
     choice = options.chosen_face(face, largest)
-    with session.bench() as bench:
+    engine_name = options.known_engine(engine)
+    with session.bench() as bench, draft(html, bench.site) as sheet:
+        wanted = sheet is not None
         question = Question(
-            data, case, reason, watchlist, max_candidates, choice, options.known_engine(engine)
+            data, case, reason, watchlist, max_candidates, choice, engine_name, wanted
         )
         result = search(question, bench)
-    session.output.show(document(result), *pictures(result))
+        session.output.show(document(result), *pictures(result))
+        if sheet:
+            sheet.publish(page(result))
+            session.output.note(plain(f"Sheet: {html}", "dim"))
 
 
 def document(result: Identification) -> dict[str, Any]:

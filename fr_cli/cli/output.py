@@ -21,15 +21,19 @@ T = TypeVar("T")
 ISSUES = "This is a bug in fr. Run the command again with --debug and report what it prints."
 
 
-def plain(text: object, style: str = "") -> Text:
-    """Foreign text made harmless: no markup, and no characters that steer a terminal."""
-    from rich.text import Text
-
-    shown = "".join(
+def harmless(text: object) -> str:
+    """Foreign text without the characters that steer a terminal or the direction of writing."""
+    return "".join(
         "�" if unicodedata.category(letter) in ("Cc", "Cf", "Cs") else letter
         for letter in str(text)
     )
-    return Text(shown, style=style)
+
+
+def plain(text: object, style: str = "") -> Text:
+    """Foreign text made harmless, and its markup not obeyed."""
+    from rich.text import Text
+
+    return Text(harmless(text), style=style)
 
 
 def table(*columns: str, right: tuple[str, ...] = ()) -> Table:
@@ -92,7 +96,8 @@ class Output:
         """Tell a person something that is not the result; a script is not told."""
         if not self.as_json:
             for picture in pictures:
-                self._err.print(picture)
+                # A path that is folded cannot be copied.
+                self._err.print(picture, soft_wrap=_is_text(picture))
 
     def fail(self, error: FrError) -> int:
         """Show an expected error; returns its exit code."""

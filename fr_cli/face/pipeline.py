@@ -20,6 +20,7 @@ from fr_cli.face.alignment import align
 from fr_cli.face.detection import Detector, Face, prominent
 from fr_cli.face.embedding import Embedder
 from fr_cli.face.photo import Decoder, Photo
+from fr_cli.face.portrait import portrait
 from fr_cli.records import Template
 from fr_cli.site import default_home, model_folders
 
@@ -85,6 +86,15 @@ class FacePipeline:
 
     def template_of(self, photo: Photo, choice: Choice = "single") -> Template:
         """Make a template of one face in a decoded photo."""
+        return self._made(photo, choice)[0]
+
+    def template_and_portrait(self, data: bytes, choice: Choice) -> tuple[Template, bytes]:
+        """The same as `template`, and that face for people to look at: an upright JPEG."""
+        photo = self._decoder.decode(data)
+        template, face = self._made(photo, choice)
+        return template, portrait(photo.pixels, face.landmarks)
+
+    def _made(self, photo: Photo, choice: Choice) -> tuple[Template, Face]:
         faces = self._detector.detect(photo.pixels)
         face = choose(faces, choice, photo.pixels.shape[:2])
         crop = align(photo.pixels, face.landmarks)
@@ -96,7 +106,7 @@ class FacePipeline:
                 f"The face is below the quality floor: {'; '.join(judged.refusals)}.",
                 hint="Take the photo again. It was not searched.",
             )
-        return Template(self._embedder.embed(crop), self.fingerprint, judged)
+        return Template(self._embedder.embed(crop), self.fingerprint, judged), face
 
     def close(self) -> None:
         """End the decoder's child process."""

@@ -7,7 +7,7 @@ import hashlib
 import hmac
 import secrets
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -28,7 +28,7 @@ from fr_cli.gallery.store import NewReference, Sealed, Store
 from fr_cli.gallery.vault import KeySlots, seal, unseal
 from fr_cli.gallery.view import View, bound, load_view
 from fr_cli.keys import SigningKey, SiteKey
-from fr_cli.records import Compared, Enrolment, Hit, Template
+from fr_cli.records import Compared, Enrolment, Hit, Origin, Template
 from fr_cli.site import Site
 
 if TYPE_CHECKING:
@@ -254,6 +254,15 @@ class Gallery:
                     for one in self.store.references_of(found.pk)
                 ]
 
+        return _patiently(read)
+
+    def origins(self, uids: Iterable[str]) -> dict[str, Origin]:
+        """Where these references came from, by random id; without those that are gone by now."""
+
+        def read() -> dict[str, Origin]:
+            return {uid: origin for uid in wanted if (origin := self.store.origin(uid))}
+
+        wanted = tuple(uids)
         return _patiently(read)
 
     def _named(self, pk: int, probe: NDArray[np.float32], cosine: float) -> Hit | None:

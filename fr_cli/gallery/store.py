@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from fr_cli.gallery.database import Database
-from fr_cli.records import Enrolment
+from fr_cli.records import Enrolment, Origin
 
 #: What of an Enrolment is kept as provenance (watchlist has a column: searches filter by it).
 _PROVENANCE = (
@@ -19,6 +19,8 @@ _PROVENANCE = (
     "extra",
 )  # fmt: skip
 
+#: What of that is shown beside a candidate: not the path of the image, nor free columns.
+_ORIGIN = ("source", "captured_at", "lawful_basis", "retention", "review_date")
 
 #: The columns of `Sealed`, of subjects that a search may return.
 _SEALED = (
@@ -233,6 +235,17 @@ class Store(Database):
         """A reference of an active subject; None if it is gone."""
         row = self.db.execute(f"{_SEALED} AND refs.pk = ?", (pk,)).fetchone()
         return None if row is None else Sealed(*row)
+
+    def origin(self, uid: str) -> Origin | None:
+        """Where the reference of this random id came from; None if it is gone."""
+        row = self.db.execute(
+            "SELECT provenance, watchlist, enrolled_at FROM refs WHERE uid = ?", (uid,)
+        ).fetchone()
+        if row is None:
+            return None
+        kept = json.loads(row[0])
+        said = {name: kept[name] for name in _ORIGIN}
+        return Origin(**said, watchlist=row[1], enrolled_at=row[2])
 
     # -- what a search looks at ------------------------------------------------------------
 

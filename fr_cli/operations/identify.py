@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
 
-from fr_cli.audit.entry import JSON
+from fr_cli.audit.entry import JSON, operator
 from fr_cli.decision.answer import Answer, decide
 from fr_cli.errors import UsageProblem
 from fr_cli.operations.bench import Bench
 from fr_cli.operations.grounds import LONGEST, grounds
-from fr_cli.records import Compared, Head, Quality
+from fr_cli.records import Compared, Head, Origin, Quality, Template
 
 if TYPE_CHECKING:
     from fr_cli.decision.calibration import Calibration
@@ -33,6 +35,24 @@ class Question:
     max_candidates: int | None = None
     face: Literal["single", "largest"] | int = "single"
     engine: Literal["auto", "exact", "annoy"] = "auto"
+    sheet: bool = False
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """What a candidate sheet shows beside the answer; made only for one who asked for a sheet.
+
+    `portrait` is the probe's face as a JPEG; `origins` are by the random id of the reference.
+    """
+
+    portrait: bytes
+    origins: Mapping[str, Origin]
+    case: str
+    reason: str
+    basis: str
+    watchlist: str
+    operator: str
+    asked_at: datetime
 
 
 @dataclass(frozen=True)
@@ -48,6 +68,7 @@ class Identification:
     calibration: Calibration | None
     head: Head
     timing_ms: dict[str, int]
+    sheet: Sheet | None = None
 
 
 def identify(question: Question, bench: Bench) -> Identification:
@@ -57,7 +78,7 @@ def identify(question: Question, bench: Bench) -> Identification:
     photo and its template stay in memory. Raises the refusals of the photo (20–23), of the
     policy (4), of the gallery (10–13) and of the log (30, 31); each is logged as well.
     """
-    clock = _Clock()
+    clock, asked_at = _Clock(), datetime.now(UTC)
     if question.watchlist is not None and not 0 < len(question.watchlist) <= LONGEST:
         raise UsageProblem(f"The name of a watchlist has 1 to {LONGEST} characters.")
     with bench.audit.act(
@@ -69,7 +90,7 @@ def identify(question: Question, bench: Bench) -> Identification:
     ) as act:
         basis = bench.policy.legal_basis(question.reason)
         clock.lap("start")
-        probe = bench.pipeline.template(question.photo, question.face)
+        probe, portrait = _look(question, bench)
         clock.lap("template")
         bounds = bench.policy.identify
         longest = min(question.max_candidates or bounds.max_candidates, bounds.max_candidates)
@@ -80,18 +101,30 @@ def identify(question: Question, bench: Bench) -> Identification:
                 watchlist=question.watchlist,
                 engine=question.engine,
             )
-        clock.lap("search")
-        answer = decide(
-            hits,
-            compared,
-            bench.calibration,
-            floor_score=bounds.floor_score,
-            fpir_target=bounds.fpir_target,
-            max_candidates=longest,
-        )
-        answer = _under_evaluation(answer, bench.policy.evaluation)
-        act.decide(basis=basis, **_for_the_log(answer, compared, bench))
+            clock.lap("search")
+            answer = decide(
+                hits,
+                compared,
+                bench.calibration,
+                floor_score=bounds.floor_score,
+                fpir_target=bounds.fpir_target,
+                max_candidates=longest,
+            )
+            answer = _under_evaluation(answer, bench.policy.evaluation)
+            named = [one.reference_uid for one in answer.candidates] if question.sheet else []
+            origins = gallery.origins(named)
+        act.decide(basis=basis, sheet=question.sheet, **_for_the_log(answer, compared, bench))
     assert act.head is not None
+    sheet = Sheet(
+        portrait=portrait,
+        origins=origins,
+        case=question.case,
+        reason=question.reason,
+        basis=basis,
+        watchlist=question.watchlist or "",
+        operator=_who(),
+        asked_at=asked_at,
+    )
     return Identification(
         search_id=act.id,
         answer=answer,
@@ -102,7 +135,23 @@ def identify(question: Question, bench: Bench) -> Identification:
         calibration=bench.calibration,
         head=act.head,
         timing_ms=clock.laps | {"total": clock.total()},
+        sheet=sheet if question.sheet else None,
     )
+
+
+def _look(question: Question, bench: Bench) -> tuple[Template, bytes]:
+    """The probe's template; its picture only where a sheet will show it."""
+    if question.sheet:
+        return bench.pipeline.template_and_portrait(question.photo, question.face)
+    return bench.pipeline.template(question.photo, question.face), b""
+
+
+def _who() -> str:
+    """The operator as the log names them: the account, and who logged in if that is another."""
+    who = operator()
+    uid, login = who["uid"], who["loginuid"]
+    behind = "" if login in (None, uid) else f", logged in as user {login}"
+    return f"{who['user'] or 'unnamed'} (user {uid}{behind})"
 
 
 def _under_evaluation(answer: Answer, rule: Literal["warn", "refuse"]) -> Answer:

@@ -1,0 +1,131 @@
+"""Every example runs as its page says, with `fr` on the path and a home of its own."""
+
+from __future__ import annotations
+
+import configparser
+import os
+import re
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import MATED, STRANGER, Fr, jpeg, photo, small, write_csv
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+def run(home: Path, *command: object) -> subprocess.CompletedProcess[str]:
+    """Run an example against a home, as a user of this installation would."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    return subprocess.run(
+        [str(word) for word in command],
+        env=os.environ | {"PATH": path, "FR_HOME": str(home)},
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+
+
+def python(home: Path, name: str, *words: object) -> subprocess.CompletedProcess[str]:
+    return run(home, sys.executable, EXAMPLES / name, *words)
+
+
+def test_every_example_is_listed() -> None:
+    listed = (EXAMPLES / "README.md").read_text(encoding="utf-8")
+    files = {str(path.relative_to(EXAMPLES)) for path in EXAMPLES.rglob("*.*")} - {"README.md"}
+    assert {name for name in files if f"]({name})" not in listed} == set()
+
+
+def test_nightly_reports_what_is_newly_refused_and_then_nothing(fresh: Fr, tmp_path: Path) -> None:
+    for name in ("feed", "reports"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "feed" / "a.jpg").write_bytes(jpeg(small(MATED, "studio_portrait")))
+    (tmp_path / "feed" / "b.jpg").write_bytes(b"not a photo")
+    rows = [("A", "a.jpg"), ("B", "b.jpg")]
+    feed = write_csv(tmp_path / "feed" / "feed.csv", ("subject_id", "image"), *rows)
+    night = (EXAMPLES / "nightly" / "enroll.sh", feed, tmp_path / "reports")
+    first = run(fresh.home, *night)
+    (report,) = (tmp_path / "reports").iterdir()
+    assert first.returncode == 100, first.stderr
+    assert f"1 lines newly refused: see {report}" in first.stderr
+    assert "b.jpg,PhotoUnreadable" in report.read_text()
+    assert report.stat().st_mode & 0o777 == 0o600
+    assert '"added": 1' in first.stdout
+    second = run(fresh.home, *night)
+    assert second.returncode == 0, second.stderr
+    assert list((tmp_path / "reports").iterdir()) == [report]
+
+
+def test_nightly_ends_as_fr_does(tmp_path: Path) -> None:
+    script = EXAMPLES / "nightly" / "enroll.sh"
+    done = run(tmp_path / "none", script, tmp_path, tmp_path)
+    assert done.returncode == 3
+    assert "Nothing more was enrolled (exit 3)" in done.stderr
+    assert run(tmp_path / "none", script).returncode not in (0, 100)
+
+
+def test_the_units_know_exit_100_and_belong_together() -> None:
+    units = {}
+    for kind in ("service", "timer"):
+        units[kind] = configparser.ConfigParser(interpolation=None)
+        units[kind].optionxform = str  # type: ignore[assignment,method-assign]
+        text = (EXAMPLES / "nightly" / f"fr-enroll.{kind}").read_text()
+        # systemd allows a key twice, this parser does not.
+        units[kind].read_string(text.replace("Environment=PATH", "Path=PATH"))
+    service = units["service"]["Service"]
+    assert service["SuccessExitStatus"] == "100"
+    assert service["ExecStart"].split()[0].endswith("/enroll.sh")
+    assert os.access(EXAMPLES / "nightly" / "enroll.sh", os.X_OK)
+    assert units["timer"]["Timer"]["OnCalendar"]
+
+
+def test_a_program_asks_and_reads_the_answer(enrolled: Fr) -> None:
+    found = python(enrolled.home, "ask.py", photo(MATED), "CR/26/1")
+    assert found.returncode == 0, found.stderr
+    assert re.search(rf"^candidates - .*\n1\. {MATED}, score 1\.\d\d$", found.stdout, re.M)
+    nobody = python(enrolled.home, "ask.py", photo(STRANGER), "CR/26/1")
+    assert nobody.stdout.startswith("no_candidate - ")
+    refused = python(enrolled.home, "ask.py", photo(MATED, "emotions_sheet"), "CR/26/1")
+    assert refused.returncode == 1
+    assert "--face N" in refused.stderr
+    code = (EXAMPLES / "ask.py").read_text().split("import sys\n")[1]
+    assert len([line for line in code.splitlines() if line.strip()]) <= 10
+
+
+def test_the_people_are_compared_face_by_face(models: Path, tmp_path: Path) -> None:
+    done = python(tmp_path / "none", "people.py", MATED)
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"^emotions_sheet +16 +0  within +16 ", done.stdout, re.M), done.stdout
+    for kind in ("amateur_selfie", "character_sheet", "studio_posture", "amateur_posture"):
+        assert re.search(rf"^{kind} +[1-9]", done.stdout, re.M), kind
+
+
+def test_the_people_are_evaluated_and_drawn(models: Path, tmp_path: Path) -> None:
+    done = python(tmp_path / "none", "plot_evaluation.py", tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "6 references, 12 mated and 8 non-mated probes" in done.stdout
+    assert re.search(r"^tpir +12 of 12 +95 % interval 74% to 100%$", done.stdout, re.M)
+    assert (tmp_path / "evaluation.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_without_matplotlib_the_drawing_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    example = runpy.run_path(str(EXAMPLES / "plot_evaluation.py"), run_name="example")
+    example["draw"]({}, tmp_path / "evaluation.png")
+    assert "matplotlib is missing" in capsys.readouterr().out
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_lfw_is_laid_out(tmp_path: Path) -> None:
+    for person in ("Ann_A", "Bob_B", "Cy_C", "Dee_D"):
+        (tmp_path / "lfw" / person).mkdir(parents=True)
+        for number in range(1, 6):
+            (tmp_path / "lfw" / person / f"{person}_{number:04}.jpg").touch()
+    done = python(tmp_path, "lay_out_lfw.py", tmp_path / "lfw", tmp_path / "lfw.csv")
+    assert done.returncode == 0, done.stderr
+    lines = (tmp_path / "lfw.csv").read_text().splitlines()
+    assert lines[0] == "image,subject_id,role"
+    assert (len(lines) - 1) % 4 == 0
