@@ -231,9 +231,11 @@ def work(kind: str, data: bytes, begun: int) -> None:
     send(reply)
     if image is not None:
         width, height = image.size
-        rows = max(1, 2**20 // (3 * width))  # in strips: packed in one piece it would take 150 MB
+        rows = max(1, 2**22 // (3 * width))  # in strips: packed in one piece it could take 150 MB
         for top in range(0, height, rows):
-            strip = image.crop((0, top, width, min(top + rows, height)))
+            bottom = min(top + rows, height)
+            whole = bottom - top == height
+            strip = image if whole else image.crop((0, top, width, bottom))
             send(strip.tobytes("raw", "BGR"))
 
 

@@ -30,6 +30,12 @@ if TYPE_CHECKING:
 SECONDS = 20.0  # for one photo, by the clock
 GRACE = 5.0  # the decoder keeps SECONDS itself; after this much more it is killed from here
 
+#: A worker lives for one photo, so every page it writes is new: few large pages cost an eighth
+#: less than many small ones (`python -m tests.benchmarks.cost`).
+MEMORY_TUNING = (
+    "glibc.malloc.hugetlb=1:glibc.malloc.top_pad=33554432:glibc.malloc.mmap_threshold=1073741824"
+)
+
 SINGLE = "Save the one to use as a single photo."
 
 #: What an operator reads for each verdict, and the hint. {0} and {1} are the numbers of the reply.
@@ -130,7 +136,7 @@ class Decoder:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
                 bufsize=0,
-                env={},
+                env={"GLIBC_TUNABLES": MEMORY_TUNING},
                 cwd="/",
                 process_group=0,  # Ctrl-C is for the caller, who then ends the child
             )
