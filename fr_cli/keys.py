@@ -30,6 +30,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
+from fr_cli.disk import sync_folder
 from fr_cli.errors import ConfigurationError
 
 SITE_KEY = "site.key"
@@ -156,7 +157,7 @@ class SigningKey:
         path = folder / AUDIT_NEXT
         path.unlink(missing_ok=True)
         _write_private(path, self._sealed(passphrase))
-        _sync(folder)
+        sync_folder(folder)
         return replace(self, path=path, home=folder)
 
     def install(self) -> SigningKey:
@@ -167,7 +168,7 @@ class SigningKey:
         if self._read(self.path, self.home, self.ask) != self:
             return replace(self, path=None)
         self.path.replace(self.home / AUDIT_KEY)
-        _sync(self.home)
+        sync_folder(self.home)
         return replace(self, path=self.home / AUDIT_KEY)
 
     @classmethod
@@ -270,14 +271,6 @@ def _write_private(path: Path, data: bytes) -> None:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _read_private(path: Path, *, strict: bool = True) -> bytes:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fr_cli.audit.entry import boot_id
-from fr_cli.audit.storage import sync_folder
+from fr_cli.disk import sync_folder
 
 _NAME = re.compile(r"[0-9a-f]{32}")
 _DRAFT = "new-"

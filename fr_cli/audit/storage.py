@@ -92,12 +92,3 @@ def read_tail(handle: int, length: int) -> Tail:
     start = max(0, end - MAX_LINE - 1)
     before = os.pread(handle, end - start, start)
     return Tail(before[before.rfind(b"\n", 0, -1) + 1 :], end, length)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in a folder durable."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

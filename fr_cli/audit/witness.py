@@ -24,8 +24,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from fr_cli.audit.note import NAME, Note, WitnessKey, cosigned, read_note, read_vkey
 from fr_cli.audit.receipt import Consistency
-from fr_cli.audit.storage import sync_folder
 from fr_cli.audit.trust import Trusted, check_signed
+from fr_cli.disk import sync_folder
 from fr_cli.errors import AuditBroken, ConfigurationError, UsageProblem
 from fr_cli.keys import SigningKey
 from fr_cli.records import Head

@@ -21,7 +21,8 @@ from fr_cli.audit.line import MAX_LINE, Line, lines, read_line, signed_line
 from fr_cli.audit.merkle import Frontier, leaf_hash
 from fr_cli.audit.rotation import PHASE as ROTATION
 from fr_cli.audit.rotation import claim, in_force, rotation_in
-from fr_cli.audit.storage import Tail, read_tail, sync_folder
+from fr_cli.audit.storage import Tail, read_tail
+from fr_cli.disk import sync_folder
 from fr_cli.errors import AuditBroken, AuditUnwritable
 from fr_cli.keys import SigningKey
 from fr_cli.records import Head

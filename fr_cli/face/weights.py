@@ -19,6 +19,7 @@ from typing import Any, Literal
 
 import yaml
 
+from fr_cli.disk import sync_folder
 from fr_cli.errors import ConfigurationError, WeightsWrong
 from fr_cli.face import sources
 from fr_cli.face.sources import CHUNK, Chunks, Package, RefusedError
@@ -231,9 +232,5 @@ def _keep(chunks: Iterable[bytes], model: Model, into: Path) -> Path:
     except BaseException:
         Path(draft).unlink(missing_ok=True)
         raise
-    folder = os.open(into, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    sync_folder(into)
     return into / model.file

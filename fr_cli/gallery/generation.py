@@ -21,6 +21,7 @@ from cryptography.exceptions import InvalidSignature, InvalidTag
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from fr_cli.disk import sync_folder
 from fr_cli.errors import GalleryDamaged
 from fr_cli.gallery.vault import KeySlots
 from fr_cli.keys import SigningKey
@@ -88,7 +89,7 @@ class Generations:
         }
         body = rfc8785.dumps(manifest)
         self._put(f"{number:06d}.json", body + b"\n" + self._signer.sign(body).hex().encode())
-        _sync_folder(self.folder)
+        sync_folder(self.folder)
         return number
 
     def read(self, number: int, fingerprint: str) -> Packed:
@@ -111,7 +112,7 @@ class Generations:
             self._slots.destroy([number])
         for path in self.folder.glob(f"{number:06d}.*"):
             path.unlink(missing_ok=True)
-        _sync_folder(self.folder)
+        sync_folder(self.folder)
 
     def numbers(self) -> list[int]:
         """Generations of which files lie in the folder."""
@@ -198,11 +199,3 @@ def _unseal_chunks(key: bytes, sealed: bytes, name: str) -> bytes:
 
 def _nonce(name: str, index: int) -> bytes:
     return name.rpartition("/")[2][:4].encode() + struct.pack(">Q", index)
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
