@@ -7,7 +7,7 @@ set -u
 feed=${1:?usage: enroll.sh FEED REPORTS}
 reports=${2:?usage: enroll.sh FEED REPORTS}
 umask 077                                   # the list holds subjects' ids
-rejects=$reports/rejects-$(date -u +%Y%m%dT%H%M%SZ).csv
+rejects=$reports/rejects-$(date -u +%Y%m%dT%H%M%SZ)-$$.csv
 
 fr --json enroll "$feed" --rejects "$rejects"
 code=$?
