@@ -11,7 +11,7 @@ import typer
 
 from fr_cli.cli import options
 from fr_cli.cli.output import plain, table
-from fr_cli.cli.wiring import session_of
+from fr_cli.cli.wiring import Session, session_of
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -72,6 +72,10 @@ def evaluate(
         Path | None,
         typer.Option("--scores", help="Another system's scores, instead of photos."),
     ] = None,
+    gallery: Annotated[
+        bool,
+        typer.Option("--gallery", help="Ask about the probes in this home's own gallery."),
+    ] = False,
     fusion: Annotated[
         Fusion, typer.Option("--fusion", help="How several references of a subject count.")
     ] = Fusion.BEST,
@@ -99,12 +103,22 @@ def evaluate(
         typer.Option("--faces", help="Which face of a photo with several carries its label."),
     ] = Choice.CENTRAL,
     workers: options.Workers = None,
+    no_cache: Annotated[
+        bool,
+        typer.Option("--no-cache", help="Neither use nor keep templates of earlier evaluations."),
+    ] = False,
+    forget_cache: Annotated[
+        bool, typer.Option("--forget-cache", help="Only destroy the kept templates.")
+    ] = False,
 ) -> None:
     """Measure error rates on labelled photos. Nothing of them enters the gallery."""
     from fr_cli.operations.evaluate import evaluate as measure
     from fr_cli.operations.trial import Study
 
     session = session_of(context)
+    if forget_cache:
+        _forget(session)
+        return
     columns = tuple(name.strip() for name in group_by.split(",") if name.strip())
     with session.bench() as bench:
         study = Study(
@@ -120,10 +134,27 @@ def evaluate(
             gallery_size,
             seed,
             scores,
+            gallery,
+            not no_cache,
         )
         result = measure(study, bench, session.listener)
     session.output.show(document(result), *pictures(result))
     raise typer.Exit(result.exit_code)
+
+
+def _forget(session: Session) -> None:
+    from fr_cli.operations.cache import forget_by_act
+
+    with session.bench() as bench:
+        count, head = forget_by_act(bench)
+    session.output.show(
+        {
+            "schema": "fr/evaluate-forget-cache/1",
+            "forgotten": count,
+            "audit": {"size": head.size, "root": head.root},
+        },
+        plain(f"{count:,} templates of evaluation photos are forgotten: their keys are destroyed."),
+    )
 
 
 def document(result: Evaluation) -> dict[str, Any]:

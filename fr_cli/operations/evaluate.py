@@ -85,6 +85,7 @@ def evaluate(study: Study, bench: Bench, listener: Listener) -> Evaluation:
             result = replace(result, fitted=fitted)
             act.decide(calibration_written=written)
         act.exit_code = result.exit_code
+        act.decide(**trial.for_the_log)
         act.decide(**_for_the_log(result))
     return replace(result, head=act.head)
 
@@ -112,7 +113,7 @@ def _measure(study: Study, trial: Trial, bench: Bench) -> Evaluation:
         fpir_at_floor=rates.fpir(searched, cosine) if cosine is not None else None,
         groups=list(_groups(study.group_by, trial.samples, searched, cosine)),
         failures=data.failures,
-        warnings=_warnings(data, searched),
+        warnings=[*trial.notes, *_warnings(data, searched)],
         unusable_rows=len(data.bad_rows),
         faces=study.face,
         fingerprint=bench.fingerprint,
