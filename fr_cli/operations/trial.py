@@ -273,11 +273,11 @@ def _notes(data: Labelled, left_out: int) -> tuple[str, ...]:
     notes = []
     if data.passed_over:
         notes.append(
-            f"{data.passed_over} references of the manifest were passed over: the gallery was "
-            "searched instead."
+            f"References of the manifest were passed over ({data.passed_over}): the home's gallery "
+            "was searched instead."
         )
     if left_out:
-        notes.append(f"{left_out} non-mated probes were left out: closed-set asks about none.")
+        notes.append(f"Non-mated probes were left out ({left_out}): closed-set asks about none.")
     return tuple(notes)
 
 
