@@ -103,6 +103,10 @@ def evaluate(
         typer.Option("--faces", help="Which face of a photo with several carries its label."),
     ] = Choice.CENTRAL,
     workers: options.Workers = None,
+    search_loss: Annotated[
+        bool,
+        typer.Option("--search-loss", help="Measure what the engine annoy misses, and how fast."),
+    ] = False,
     no_cache: Annotated[
         bool,
         typer.Option("--no-cache", help="Neither use nor keep templates of earlier evaluations."),
@@ -136,6 +140,7 @@ def evaluate(
             scores,
             gallery,
             not no_cache,
+            search_loss,
         )
         result = measure(study, bench, session.listener)
     session.output.show(document(result), *pictures(result))

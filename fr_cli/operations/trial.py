@@ -51,6 +51,7 @@ class Study:
     scores: Path | None = None
     gallery: bool = False
     cache: bool = True
+    search_loss: bool = False
 
     @property
     def source(self) -> Path:
@@ -68,15 +69,15 @@ class Study:
 class Enrolled:
     """Templates to search in: whose they are, vectors (n, d), and who should be among them.
 
-    `failed` are references that could not be enrolled; `generation` is that of the gallery of
-    the home, 0 for references of the manifest.
+    `failed` are references that could not be enrolled; `generation` is that of the home's gallery,
+    None for references of the manifest.
     """
 
     subjects: Sequence[str]
     vectors: NDArray[np.float32]
     listed: frozenset[str]
     failed: int = 0
-    generation: int = 0
+    generation: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,8 +88,9 @@ class Trial:
     with the photo `samples[i]`. It has no rows under verification, which has `comparisons`.
     `references` and `subjects` are those enrolled, `fte` references that could not be.
     `left_out` are probes that the protocol does not ask about. `cosines` says whether the scores
-    are those of the home's model; another system's have no calibration. `gallery` is the home's
-    own, where that was searched. `notes` are sentences on what was done with the input.
+    are those of the home's model; another system's have no calibration. `enrolled` are the
+    references that were searched, None where there are none apart from the probes. `notes` are
+    sentences on what was done with the input.
     """
 
     protocol: Protocol
@@ -102,7 +104,7 @@ class Trial:
     comparisons: Comparisons | None = None
     left_out: int = 0
     cosines: bool = True
-    gallery: Enrolled | None = None
+    enrolled: Enrolled | None = None
     notes: tuple[str, ...] = ()
 
     @property
@@ -111,11 +113,11 @@ class Trial:
         said: dict[str, JSON] = {"protocol": self.protocol, "fusion": self.fusion}
         if len(self.draws) > 1:
             said["galleries"] = len(self.draws)
-        if self.gallery is not None:
+        if self.enrolled is not None and self.enrolled.generation is not None:
             said["gallery"] = {
-                "generation": self.gallery.generation,
-                "references": len(self.gallery.subjects),
-                "subjects": len(self.gallery.listed),
+                "generation": self.enrolled.generation,
+                "references": len(self.enrolled.subjects),
+                "subjects": len(self.enrolled.listed),
             }
         return said
 
@@ -264,7 +266,7 @@ def _open_set(
         draws=tuple(found),
         samples=asked,
         left_out=len(probes) - len(asked),
-        gallery=enrolled if study.gallery else None,
+        enrolled=enrolled,
         notes=_notes(data, len(probes) - len(asked)),
     )
 
