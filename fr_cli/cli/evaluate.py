@@ -58,8 +58,8 @@ def evaluate(
     workers: options.Workers = None,
 ) -> None:
     """Measure error rates on labelled photos. Nothing of them enters the gallery."""
-    from fr_cli.operations.evaluate import Study
     from fr_cli.operations.evaluate import evaluate as measure
+    from fr_cli.operations.trial import Study
 
     session = session_of(context)
     columns = tuple(name.strip() for name in group_by.split(",") if name.strip())

@@ -37,7 +37,8 @@ _ANCHOR_EVIDENCE = -math.log(ANCHOR_FMR)
 FLOOR_FMR = 1e-12
 #: An interval at 95 % needs at least one draw beyond each of its ends.
 MIN_DRAWS = 40
-FUSIONS = ("best",)
+#: How several references of a subject count: the best comparison, or the mean of all.
+FUSIONS = ("best", "mean")
 
 _XI_ZERO = 1e-12  # nearer to 0 than this, the Pareto is the exponential to the last digit
 _EXP_MAX = 700.0  # exp() of more overflows; a cosine of 1e300 is out of reach just as well

@@ -72,11 +72,12 @@ class Bench:
         """Where weights are looked for."""
         return model_folders(self.site.home)
 
-    def maker(self, face: Choice) -> Maker:
-        """What makes templates of many photos: the home's model and the policy's floors."""
+    def maker(self, face: Choice, *, gated: bool = True) -> Maker:
+        """What makes templates of many photos: the home's model, the policy's floors if gated."""
         from fr_cli.face.batch import Maker
 
-        return Maker(self.model_folders, self.site.model, self.policy.quality_floors, face)
+        floors = self.policy.quality_floors if gated else {}
+        return Maker(self.model_folders, self.site.model, floors, face)
 
     @cached_property
     def pipeline(self) -> FacePipeline:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,25 +14,14 @@ from fr_cli.audit.entry import JSON
 from fr_cli.errors import DONE_WITH_SKIPS, ConfigurationError, UsageProblem
 from fr_cli.face.pipeline import Choice
 from fr_cli.operations.bench import Bench
-from fr_cli.operations.labelled import Labelled, Sample, read_exclusions, read_labelled
+from fr_cli.operations.labelled import Labelled, Sample, read_exclusions
+from fr_cli.operations.trial import Study, Trial, compare, gather
 from fr_cli.records import Head, Listener
 
 if TYPE_CHECKING:
     from fr_cli.decision.calibration import Calibration
     from fr_cli.evaluation.points import Point
     from fr_cli.evaluation.rates import DetPoint, Probes, Rate
-
-
-@dataclass(frozen=True)
-class Study:
-    """What to evaluate, and how."""
-
-    manifest: Path
-    exclude: Path | None = None
-    group_by: tuple[str, ...] = ()
-    face: Choice = "central"
-    calibrate: Path | None = None
-    workers: int | None = None
 
 
 @dataclass(frozen=True)
@@ -88,13 +77,10 @@ def evaluate(study: Study, bench: Bench, listener: Listener) -> Evaluation:
     digest = _digest(study)
     excluded = read_exclusions(study.exclude)
     with bench.audit.act("evaluate", "combination", policy=bench.policy_digest, data=digest) as act:
-        data = read_labelled(
-            study.manifest, bench, listener,
-            face=study.face, columns=study.group_by, workers=study.workers,
-        )  # fmt: skip
-        result = _measure(study, data, excluded, bench)
+        trial = gather(study, excluded, bench, listener)
+        result = _measure(study, trial, bench)
         if study.calibrate is not None:
-            fitted = _fit(data, excluded, study.manifest.stem, digest, bench)
+            fitted = _fit(trial.data, excluded, study.manifest.stem, digest, bench)
             written = _write(fitted, study.calibrate)
             result = replace(result, fitted=fitted)
             act.decide(calibration_written=written)
@@ -103,32 +89,17 @@ def evaluate(study: Study, bench: Bench, listener: Listener) -> Evaluation:
     return replace(result, head=act.head)
 
 
-def _measure(
-    study: Study, data: Labelled, excluded: frozenset[frozenset[str]], bench: Bench
-) -> Evaluation:
-    import numpy as np
+def _measure(study: Study, trial: Trial, bench: Bench) -> Evaluation:
+    from fr_cli.evaluation import points, rates
 
-    from fr_cli.evaluation import points, protocol, rates
-
-    references, probes = data.of("reference"), data.of("probe")
-    enrolled = [(s.subject, s.template.vector) for s in references if s.template is not None]
-    if not enrolled:
-        raise UsageProblem("None of the references could be enrolled.", hint=_first(data))
-    searched = protocol.search_all(
-        np.stack([vector for _, vector in enrolled]),
-        [subject for subject, _ in enrolled],
-        [s.template.vector if s.template else None for s in probes],
-        [s.subject for s in probes],
-        listed={s.subject for s in references},
-        excluded=excluded,
-    )
+    searched, data = trial.probes, trial.data
     calibration, floor = bench.calibration, bench.policy.identify.floor_score
     cosine = calibration.cosine(floor) if calibration else None
     return Evaluation(
-        references=len(enrolled),
-        subjects=len({subject for subject, _ in enrolled}),
+        references=trial.references,
+        subjects=trial.subjects,
         probes=searched,
-        fte=len(references) - len(enrolled),
+        fte=trial.fte,
         points=points.points(searched, calibration),
         rank1=rates.within_rank(searched, 1),
         cmc=rates.cmc(searched),
@@ -136,7 +107,7 @@ def _measure(
         floor_score=floor,
         tpir_at_floor=rates.tpir(searched, cosine) if cosine is not None else None,
         fpir_at_floor=rates.fpir(searched, cosine) if cosine is not None else None,
-        groups=list(_groups(study.group_by, probes, searched, cosine)),
+        groups=list(_groups(study.group_by, trial.samples, searched, cosine)),
         failures=data.failures,
         warnings=_warnings(data, searched),
         unusable_rows=len(data.bad_rows),
@@ -148,7 +119,7 @@ def _measure(
 
 
 def _groups(
-    columns: tuple[str, ...], probes: list[Sample], searched: Probes, cosine: float | None
+    columns: tuple[str, ...], probes: Sequence[Sample], searched: Probes, cosine: float | None
 ) -> Iterator[GroupRates]:
     """The rates of each group that the columns make together."""
     import numpy as np
@@ -168,11 +139,6 @@ def _groups(
 
 def _warnings(data: Labelled, searched: Probes) -> list[str]:
     warnings = [f"line {bad.line} was left out: {bad.reason}" for bad in data.bad_rows[:20]]
-    if data.shared:
-        warnings.append(
-            f"{data.shared} photos are both reference and probe: a photo compared with itself "
-            "measures nothing, and the rates look better than they are."
-        )
     if not searched.nonmated_count:
         warnings.append(
             "There are no non-mated probes, so no false-positive rate can be measured. Add "
@@ -187,20 +153,10 @@ def _fit(
     data: Labelled, excluded: frozenset[frozenset[str]], name: str, digest: str, bench: Bench
 ) -> Calibration:
     """A calibration from all pairs of photos of different people in the manifest."""
-    import numpy as np
+    from fr_cli.evaluation import tail
 
-    from fr_cli.evaluation import impostors, tail
-
-    usable = [(s.subject, s.template.vector) for s in data.samples if s.template is not None]
-    names = sorted({subject for subject, _ in usable})
-    number = {subject: index for index, subject in enumerate(names)}
-    pairs = [sorted(number[one] for one in pair if one in number) for pair in excluded]
+    sample = compare(data, excluded, "best").nonmated
     try:
-        sample = impostors.impostor_sample(
-            np.stack([vector for _, vector in usable]),
-            np.array([number[subject] for subject, _ in usable], np.int64),
-            [(pair[0], pair[1]) for pair in pairs if len(pair) == 2],
-        )
         return tail.fit_calibration(
             sample,
             fingerprint=bench.fingerprint,
@@ -265,7 +221,3 @@ def _for_the_log(result: Evaluation) -> dict[str, JSON]:
 
 def _text(value: float | None) -> str:
     return "" if value is None else f"{value:.4f}"
-
-
-def _first(data: Labelled) -> str:
-    return f"The first failure: {data.failures[0][1]}" if data.failures else ""
