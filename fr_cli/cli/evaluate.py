@@ -16,7 +16,7 @@ from fr_cli.cli.wiring import session_of
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from fr_cli.evaluation.rates import Rate
+    from fr_cli.evaluation.intervals import Rate
     from fr_cli.operations.evaluate import Evaluation
 
 

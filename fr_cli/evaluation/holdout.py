@@ -60,20 +60,8 @@ def held_out(
         assert observed.value is not None
         least, most = _ratios(fitted, unseen, cosine, observed)
         ratio = observed.value / target
-        rows.append(
-            HeldOut(
-                target,
-                low,
-                high,
-                cosine,
-                "empirical",
-                observed,
-                ratio,
-                least,
-                most,
-                least <= 1.0 <= most,
-            )  # fmt: skip
-        )
+        seen = (observed, ratio, least, most, least <= 1.0 <= most)
+        rows.append(HeldOut(target, low, high, cosine, "empirical", *seen))
     return rows
 
 

@@ -43,7 +43,7 @@ def scored(compared: Comparisons) -> Scored:
     """All mated scores, and the non-mated ones as the middles of the histogram's bins."""
     sample = compared.nonmated
     width = (sample.high - sample.low) / BINS
-    middles = sample.low + (np.arange(BINS) + 0.5) * width
+    middles = np.asarray(sample.low + (np.arange(BINS) + 0.5) * width, np.float64)
     some = sample.counts > 0
     return Scored(compared.mated.cosines, middles[some], sample.counts[some].astype(np.float64))
 
@@ -91,7 +91,7 @@ def affine(half: Scored) -> tuple[float, float]:
 
 
 def best_ratios(half: Scored) -> Scored:
-    """The scores replaced by their best rising log-likelihood ratios (PAV; infinite at the ends)."""
+    """The scores replaced by their best rising log-likelihood ratios (PAV; ends infinite)."""
     from scipy.optimize import isotonic_regression
 
     scores, place = np.unique(np.concatenate([half.mated, half.nonmated]), return_inverse=True)

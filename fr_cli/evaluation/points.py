@@ -1,10 +1,10 @@
 """TPIR at the FPIR targets that matter, each with how it was come by.
 
-A target is `empirical` when the non-mated probes can show it: at least one of them may be a
-false positive (target ≥ 1/n). It is `extrapolated` when a generalised Pareto fitted to the
-highest tenth of the probes' best non-mate scores can reach it: at least 200 non-mated probes
-acquired and target ≥ 1/(100 n). Anything else is `not_measurable`, and then there are no
-numbers: a guess in a table becomes a fact.
+A target is `empirical` when the non-mated probes can show it: at least one of the n people on them
+may be a false positive (target ≥ 1/n; photographs of one person count once). It is `extrapolated`
+when a generalised Pareto fitted to the highest tenth of the probes' best non-mate scores can reach
+it: at least 200 non-mated probes acquired and target ≥ 1/(100 n). Anything else is
+`not_measurable`, and then there are no numbers: a guess in a table becomes a fact.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ Method = Literal["empirical", "extrapolated", "not_measurable"]
 
 class Point(TypedDict):
     """One row of the report; `fpir` is the target, `fpir_low` and `fpir_high` what the probes
-    say of the threshold's true FPIR, and `nonmated_needed` is how many of them, with no false
-    positive, would show at 95 % that it is no higher (ISO/IEC 19795-1, rule of three).
+    say of the threshold's true FPIR, and `nonmated_needed` is how many people, with no false
+    positive among them, would show at 95 % that it is no higher (ISO/IEC 19795-1, rule of three).
     `tpir_interval` says how that interval was made. All but `fpir`, `method` and
     `nonmated_needed` are None if not measurable.
 
@@ -70,9 +70,9 @@ def points(
     for target in targets:
         if not probes.mated_count or not probes.nonmated_count:
             rows.append(_not_measurable(target))
-        elif target >= 1.0 / probes.nonmated_count:
+        elif target >= 1.0 / probes.nonmated_people:
             rows.append(_empirical(probes, target, calibration))
-        elif tail is not None and target >= 1.0 / (REACH * probes.nonmated_count):
+        elif tail is not None and target >= 1.0 / (REACH * probes.nonmated_people):
             rows.append(_extrapolated(probes, target, tail, calibration))
         else:
             rows.append(_not_measurable(target))

@@ -69,13 +69,13 @@ def search_galleries(
     """
     if not reference_subjects:
         raise ValueError("there is no reference to compare with")
-    people = _People(references, reference_subjects)
+    people = People(references, reference_subjects)
     aliases = people.aliases(excluded)
     own = np.array([people.place.get(name, -1) for name in probe_subjects], np.int64)
     columns = [people.columns(gallery) for gallery in galleries]
     rows = [_Rows(len(probes)) for _ in galleries]
     usable = [place for place, probe in enumerate(probes) if probe is not None]
-    for block in _blocks(usable, len(references)):
+    for block in blocks(usable, len(references)):
         templates = np.stack([probe for place in block if (probe := probes[place]) is not None])
         scores = people.scores(templates @ people.templates.T, fusion)
         for row, place in enumerate(block):
@@ -131,10 +131,10 @@ def leave_one_out(
     if len(set(names)) < 2:
         raise ValueError("photographs of at least two subjects are needed")
     vectors = np.stack([template for template in templates if template is not None])
-    people = _People(vectors, names)
+    people = People(vectors, names)
     aliases = people.aliases(excluded)
     rows = _Rows(len(templates))
-    for block in _blocks(range(len(usable)), len(usable)):
+    for block in blocks(range(len(usable)), len(usable)):
         cosines = vectors[block] @ people.templates.T
         itself = np.arange(len(block)), people.row_of[block]
         own = np.array([people.place[names[place]] for place in block], np.int64)
@@ -163,7 +163,7 @@ def part(probes: Probes, mask: NDArray[np.bool_] | NDArray[np.int64]) -> Probes:
     )
 
 
-class _People:
+class People:
     """The references, those of a subject side by side."""
 
     def __init__(self, references: NDArray[np.float32], subjects: Sequence[str]) -> None:
@@ -250,6 +250,6 @@ class _Rows:
         )  # fmt: skip
 
 
-def _blocks(places: Sequence[int], references: int) -> list[list[int]]:
+def blocks(places: Sequence[int], references: int) -> list[list[int]]:
     step = min(_PROBES, max(1, _CELLS // references))
     return [list(places[first : first + step]) for first in range(0, len(places), step)]

@@ -80,6 +80,11 @@ class Probes:
         return self.mated.size - self.mated_count
 
     @property
+    def nonmated_people(self) -> int:
+        """Different people among the non-mated probes: what a rate of theirs can rest on."""
+        return int(np.unique(self.people[~self.mated]).size)
+
+    @property
     def failures_to_acquire(self) -> int:
         """Probes, mated or not, of which no template could be made."""
         return int(np.count_nonzero(~self.acquired))
@@ -87,8 +92,8 @@ class Probes:
     @cached_property
     def people(self) -> NDArray[np.int64]:
         """Whose each probe is, as numbers from 0; shape (n,)."""
-        _, numbers = np.unique(self.subjects, return_inverse=True)
-        return numbers.astype(np.int64)
+        numbers: NDArray[np.int64] = np.unique(self.subjects, return_inverse=True)[1]
+        return numbers
 
     @property
     def false_scores(self) -> NDArray[np.float64]:

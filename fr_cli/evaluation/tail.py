@@ -174,6 +174,7 @@ def fit_calibration(
     data_sha256: str,
     made: str,
     note: str = "",
+    site_references: int | None = None,
     tail_fraction: float = TAIL_FRACTION,
     draws: int = 200,
     seed: int = 0,
@@ -182,7 +183,8 @@ def fit_calibration(
 
     The smallest FMR that the data supports is 3 / pairs of subjects: the rule of three
     (ISO/IEC 19795-1), counting each pair of people once however many photographs they have,
-    since more photographs of two people are no new people. The same seed gives the same draws.
+    since more photographs of two people are no new people. `site_references`: see Calibration. The
+    same seed gives the same draws.
     Raises ValueError for a sample too small for 500 exceedances in its top twentieth.
     """
     peaks = _peaks(sample, _wanted(sample, tail_fraction))
@@ -207,6 +209,7 @@ def fit_calibration(
         largest_impostor=float(sample.cosines[0]),
         made=made,
         note=note,
+        site_references=site_references,
     )
 
 

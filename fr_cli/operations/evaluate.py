@@ -20,8 +20,9 @@ from fr_cli.records import Head, Listener
 
 if TYPE_CHECKING:
     from fr_cli.decision.calibration import Calibration
+    from fr_cli.evaluation.intervals import Rate
     from fr_cli.evaluation.points import Point
-    from fr_cli.evaluation.rates import DetPoint, Probes, Rate
+    from fr_cli.evaluation.rates import DetPoint, Probes
 
 
 @dataclass(frozen=True)

@@ -41,6 +41,9 @@ class Study:
     random_galleries: int = 0
     gallery_size: int = 0
     seed: int = 0
+    site_data: bool = False
+    holdout: bool = False
+    eer: bool = False
 
 
 @dataclass(frozen=True, eq=False)
