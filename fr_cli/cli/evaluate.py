@@ -28,6 +28,22 @@ class Choice(StrEnum):
     SINGLE = "single"
 
 
+class Protocol(StrEnum):
+    """How photos are compared; docs/how-to/evaluate.md explains each."""
+
+    OPEN_SET = "open-set"
+    CLOSED_SET = "closed-set"
+    VERIFICATION = "verification"
+    LEAVE_ONE_OUT = "leave-one-out"
+
+
+class Fusion(StrEnum):
+    """How several references of a subject count."""
+
+    BEST = "best"
+    MEAN = "mean"
+
+
 _FACES = {
     "central": "Of photos with several faces the one nearest to the middle was taken (--faces).",
     "largest": "Of photos with several faces the largest one was taken (--faces).",
@@ -38,8 +54,35 @@ _FACES = {
 def evaluate(
     context: typer.Context,
     manifest: Annotated[
-        Path, typer.Argument(help="CSV with image, subject_id and role (reference or probe).")
-    ],
+        Path | None,
+        typer.Argument(
+            help="CSV or JSONL with image, subject_id and role (reference or probe), or a folder "
+            "with one folder a subject."
+        ),
+    ] = None,
+    protocol: Annotated[
+        Protocol | None,
+        typer.Option(
+            "--protocol",
+            help="open-set by default; leave-one-out for a folder: each photo in turn is asked "
+            "about. verification compares every photo with every other, 1:1.",
+        ),
+    ] = None,
+    scores: Annotated[
+        Path | None,
+        typer.Option("--scores", help="Another system's scores, instead of photos."),
+    ] = None,
+    fusion: Annotated[
+        Fusion, typer.Option("--fusion", help="How several references of a subject count.")
+    ] = Fusion.BEST,
+    random_galleries: Annotated[
+        int,
+        typer.Option("--random-galleries", min=0, help="Draw so many galleries of the subjects."),
+    ] = 0,
+    gallery_size: Annotated[
+        int, typer.Option("--gallery-size", min=0, help="Subjects of each drawn gallery.")
+    ] = 0,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Of what is drawn.")] = 0,
     exclude: Annotated[
         Path | None,
         typer.Option("--exclude", help="CSV of pairs subject_a, subject_b not to be compared."),
@@ -64,7 +107,20 @@ def evaluate(
     session = session_of(context)
     columns = tuple(name.strip() for name in group_by.split(",") if name.strip())
     with session.bench() as bench:
-        study = Study(manifest, exclude, columns, face.value, calibrate, workers)
+        study = Study(
+            manifest,
+            exclude,
+            columns,
+            face.value,
+            calibrate,
+            workers,
+            protocol.value if protocol else None,
+            fusion.value,
+            random_galleries,
+            gallery_size,
+            seed,
+            scores,
+        )
         result = measure(study, bench, session.listener)
     session.output.show(document(result), *pictures(result))
     raise typer.Exit(result.exit_code)

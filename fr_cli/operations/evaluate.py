@@ -81,7 +81,7 @@ def evaluate(study: Study, bench: Bench, listener: Listener) -> Evaluation:
         trial = gather(study, excluded, bench, listener)
         result = _measure(study, trial, bench)
         if study.calibrate is not None:
-            fitted = _fit(trial.data, excluded, study.manifest.stem, digest, bench)
+            fitted = _fit(trial.data, excluded, study.source.stem, digest, bench)
             written = _write(fitted, study.calibrate)
             result = replace(result, fitted=fitted)
             act.decide(calibration_written=written)
@@ -94,7 +94,10 @@ def _measure(study: Study, trial: Trial, bench: Bench) -> Evaluation:
     from fr_cli.evaluation import points, rates
 
     searched, data = trial.probes, trial.data
-    calibration, floor = bench.calibration, bench.policy.identify.floor_score
+    calibration, floor = (
+        bench.calibration if trial.cosines else None,
+        bench.policy.identify.floor_score,
+    )
     cosine = calibration.cosine(floor) if calibration else None
     return Evaluation(
         references=trial.references,
@@ -193,7 +196,7 @@ def _write(calibration: Calibration, path: Path) -> str:
 def _digest(study: Study) -> str:
     """SHA-256 over the manifest and the exclusions: which labels were evaluated."""
     whole = hashlib.sha256()
-    for path in (study.manifest, study.exclude):
+    for path in (study.source, study.exclude):
         if path is not None and path.is_file():
             whole.update(hashlib.sha256(path.read_bytes()).digest())
     return whole.hexdigest()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -27,10 +27,12 @@ class Study:
 
     `manifest` is a manifest or a folder with one folder a subject. `protocol` None is open-set
     for a manifest, leave-one-out for a folder. `random_galleries` > 0 draws that many galleries
-    of `gallery_size` subjects, with `seed`.
+    of `gallery_size` subjects, with `seed`. `site_data` says that the photos are the site's own,
+    `holdout` asks for a fit tested on unseen people, `eer` for the equal error rate, `pairs` for
+    the faces of pairs that look wrongly labelled.
     """
 
-    manifest: Path
+    manifest: Path | None = None
     exclude: Path | None = None
     group_by: tuple[str, ...] = ()
     face: Choice = "central"
@@ -44,6 +46,19 @@ class Study:
     site_data: bool = False
     holdout: bool = False
     eer: bool = False
+    pairs: bool = False
+    scores: Path | None = None
+
+    @property
+    def source(self) -> Path:
+        """The manifest, folder or list of scores; UsageProblem unless there is exactly one."""
+        given = [path for path in (self.manifest, self.scores) if path is not None]
+        if len(given) != 1:
+            raise UsageProblem(
+                "An evaluation is of one manifest, or of one list of scores.",
+                hint="Give MANIFEST, or --scores FILE.",
+            )
+        return given[0]
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +68,8 @@ class Trial:
     `draws` has one set of searches, or one for each random gallery; row i of each is a search
     with the photo `samples[i]`. It has no rows under verification, which has `comparisons`.
     `references` and `subjects` are those enrolled, `fte` references that could not be.
-    `left_out` are probes that the protocol does not ask about.
+    `left_out` are probes that the protocol does not ask about. `cosines` says whether the scores
+    are those of the home's model; another system's have no calibration.
     """
 
     protocol: Protocol
@@ -66,7 +82,7 @@ class Trial:
     samples: Sequence[Sample]
     comparisons: Comparisons | None = None
     left_out: int = 0
-    notes: list[str] = field(default_factory=list)
+    cosines: bool = True
 
     @property
     def probes(self) -> Probes:
@@ -81,12 +97,26 @@ def gather(
 
     `excluded` are pairs of subjects not to be compared.
     """
-    protocol = protocol_of(study)
+    from fr_cli.operations import scored
+
+    source, protocol = study.source, protocol_of(study)
+    if study.scores is not None and study.calibrate is not None:
+        raise UsageProblem(
+            "A calibration says what a cosine of this home's model means, not another's score.",
+            hint="Leave --calibrate out.",
+        )
+    if study.random_galleries and protocol != "open-set":
+        raise UsageProblem(
+            f"Random galleries are drawn under the protocol open-set, not {protocol}.",
+            hint="Add --protocol open-set, or leave --random-galleries out.",
+        )
+    if study.scores is not None:
+        return scored.play(study, protocol, excluded, listener)
     needed: tuple[Role, ...] = ()
     if protocol in ("open-set", "closed-set"):
         needed = ("reference", "probe")
     data = read_labelled(
-        study.manifest, bench, listener,
+        source, bench, listener,
         face=study.face, needed=needed, columns=study.group_by, workers=study.workers,
     )  # fmt: skip
     return play(study, data, excluded)
@@ -95,7 +125,7 @@ def gather(
 def protocol_of(study: Study) -> Protocol:
     """The protocol that is asked for, or the one that fits the input."""
     if study.protocol is None:
-        return "leave-one-out" if study.manifest.is_dir() else "open-set"
+        return "leave-one-out" if study.source.is_dir() else "open-set"
     return study.protocol
 
 
@@ -110,11 +140,6 @@ def play(
             + _first(data),
         )
     protocol = protocol_of(study)
-    if study.random_galleries and protocol != "open-set":
-        raise UsageProblem(
-            f"Random galleries are drawn under the protocol open-set, not {protocol}.",
-            hint="Add --protocol open-set, or leave --random-galleries out.",
-        )
     ways: dict[Protocol, Callable[..., Trial]] = {
         "open-set": _open_set,
         "closed-set": _open_set,
@@ -138,22 +163,12 @@ def _open_set(
         raise UsageProblem("None of the references could be enrolled.", hint=_first(data).strip())
     listed = {sample.subject for sample in references}
     asked = [sample for sample in probes if not closed or sample.subject in listed]
-    galleries = [frozenset(listed)]
-    if study.random_galleries:
-        try:
-            galleries = protocol.random_galleries(
-                listed, study.gallery_size, study.random_galleries, study.seed
-            )
-        except ValueError as trouble:
-            raise UsageProblem(
-                f"{trouble}.".capitalize(), hint="Give a smaller --gallery-size."
-            ) from trouble
     found = protocol.search_galleries(
         np.stack([vector for _, vector in enrolled]),
         [subject for subject, _ in enrolled],
         [_vector(sample, gate) for sample in asked],
         [sample.subject for sample in asked],
-        galleries,
+        galleries_of(study, listed),
         excluded=excluded,
         fusion=study.fusion,
     )
@@ -168,6 +183,22 @@ def _open_set(
         samples=asked,
         left_out=len(probes) - len(asked),
     )
+
+
+def galleries_of(study: Study, listed: set[str]) -> list[frozenset[str]]:
+    """All subjects that have a reference, or the random draws of them that are asked for."""
+    from fr_cli.evaluation import protocol
+
+    if not study.random_galleries:
+        return [frozenset(listed)]
+    try:
+        return protocol.random_galleries(
+            listed, study.gallery_size, study.random_galleries, study.seed
+        )
+    except ValueError as trouble:
+        raise UsageProblem(
+            f"{str(trouble).capitalize()} subjects.", hint="Give a smaller --gallery-size."
+        ) from trouble
 
 
 def _leave_one_out(
@@ -207,7 +238,7 @@ def _verification(
         references=int(compared.nonmated.images.sum()),
         subjects=compared.nonmated.images.size,
         fte=sum(_vector(sample, gate) is None for sample in data.samples),
-        draws=(_nothing(),),
+        draws=(no_searches(),),
         samples=[],
         comparisons=compared,
     )
@@ -237,7 +268,8 @@ def compare(
     )
 
 
-def _nothing() -> Probes:
+def no_searches() -> Probes:
+    """No rows: there are only comparisons."""
     import numpy as np
 
     from fr_cli.evaluation.rates import Probes
