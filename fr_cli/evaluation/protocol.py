@@ -251,9 +251,6 @@ class _Rows:
 
 
 def blocks(places: Sequence[int], references: int) -> list[list[int]]:
-<<<<<<< HEAD
-=======
     """The places in blocks small enough that their cosines fit into memory."""
->>>>>>> h-p
     step = min(_PROBES, max(1, _CELLS // references))
     return [list(places[first : first + step]) for first in range(0, len(places), step)]

@@ -179,7 +179,7 @@ def fit_calibration(
     draws: int = 200,
     seed: int = 0,
 ) -> Calibration:
-    """A calibration for fusion "best", from impostor comparisons.
+    """A calibration for the sample's fusion, from its impostor comparisons.
 
     The smallest FMR that the data supports is 3 / pairs of subjects: the rule of three
     (ISO/IEC 19795-1), counting each pair of people once however many photographs they have,
@@ -194,7 +194,7 @@ def fit_calibration(
     return Calibration(
         fingerprint=fingerprint,
         model=model,
-        fusion="best",
+        fusion=sample.fusion,
         data=Data(
             name=data_name,
             sha256=data_sha256,

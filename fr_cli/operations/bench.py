@@ -101,6 +101,15 @@ class Bench:
         """The home's own calibration for this model, else the shipped one, else None."""
         return self._calibration.calibration if self._calibration else None
 
+    def calibration_of(self, fusion: str) -> Calibration | None:
+        """The same, for another way of fusing the references of a subject."""
+        if fusion == "best":
+            return self.calibration
+        from fr_cli.operations.calibration_files import in_force
+
+        found = in_force(self.site, self.fingerprint, fusion)
+        return found.calibration if found else None
+
     @property
     def calibration_digest(self) -> str:
         """SHA-256 of the bytes of the calibration's file, as it stands in the log."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from fr_cli.errors import UsageProblem
 from fr_cli.operations.bench import Bench
+from fr_cli.operations.exclusions import Pairs
 from fr_cli.operations.labelled import Labelled
 from fr_cli.operations.trial import Study, compare
 
@@ -14,8 +15,6 @@ if TYPE_CHECKING:
     from fr_cli.decision.calibration import Calibration
     from fr_cli.evaluation.holdout import HeldOut
     from fr_cli.evaluation.impostors import Comparisons, ImpostorSample
-
-Pairs = frozenset[frozenset[str]]
 
 
 def fit(
@@ -33,7 +32,7 @@ def fit(
             sample,
             fingerprint=bench.fingerprint,
             model=bench.site.model,
-            data_name=study.manifest.stem,
+            data_name=study.source.stem,
             data_sha256=digest,
             made=datetime.now(UTC).date().isoformat(),
             site_references=references if study.site_data else None,

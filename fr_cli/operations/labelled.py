@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -194,20 +193,3 @@ def _repeats(same: list[tuple[int, Sample]]) -> Iterable[tuple[int, str]]:
             )
         else:
             yield place, f"the same photo as line {first[1].line}"
-
-
-def read_exclusions(path: Path | None) -> frozenset[frozenset[str]]:
-    """Pairs of subjects not to be compared, from the columns subject_a and subject_b."""
-    if path is None:
-        return frozenset()
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            return frozenset(
-                frozenset((line["subject_a"].strip(), line["subject_b"].strip()))
-                for line in csv.DictReader(file)
-            )
-    except (OSError, UnicodeDecodeError, csv.Error, KeyError, AttributeError) as trouble:
-        raise UsageProblem(
-            f"The exclusions {path} cannot be read: {trouble}.",
-            hint="Give a CSV table with the columns subject_a and subject_b.",
-        ) from trouble
