@@ -139,7 +139,8 @@ class Calibration:
 
     `table` holds (cosine, FMR) below the tail's u, `draws` the tails of a bootstrap over
     subjects, `smallest_fmr` the smallest FMR that the data itself can show, and
-    `largest_impostor` the highest cosine of any impostor comparison.
+    `largest_impostor` the highest cosine of any impostor comparison. `site_references` says that
+    the data is a site's own, evaluated with a gallery of that many references; None if it is not.
     Raises ValueError, saying what is wrong, when the parts cannot make a calibration.
     """
 
@@ -154,6 +155,7 @@ class Calibration:
     largest_impostor: float
     made: str
     note: str = ""
+    site_references: int | None = None
 
     def __post_init__(self) -> None:
         _require(bool(self.fingerprint), "fingerprint is empty")
@@ -170,6 +172,8 @@ class Calibration:
         _require(same, "draws: every draw must start at the tail's u")
         supported = 0.0 < self.smallest_fmr < 1.0
         _require(supported, f"smallest_fmr must lie in (0, 1), not {self.smallest_fmr}")
+        size = self.site_references
+        _require(size is None or size > 0, f"site_references must be positive, not {size}")
         possible = -1.0 <= self.largest_impostor <= 1.0
         _require(possible, f"largest_impostor is no cosine: {self.largest_impostor}")
 
