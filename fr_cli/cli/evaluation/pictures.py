@@ -143,7 +143,8 @@ def _meaning(rates: Measures) -> Iterator[RenderableType]:
     ratio = rates.likelihood_ratio
     if ratio:
         yield plain(
-            f"Cllr {_bits(ratio.cllr)} bits, least {_bits(ratio.cllr_min)} (0 tells all, 1 nothing)."
+            f"Cllr {_bits(ratio.cllr)} bits, least {_bits(ratio.cllr_min)} "
+            "(0 tells all, 1 nothing)."
         )
     if rates.growth:
         held = sum(row.holds for row in rates.growth)
