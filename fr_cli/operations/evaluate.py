@@ -12,6 +12,7 @@ from fr_cli.operations import calibration_files, fitting, suspects
 from fr_cli.operations.bench import Bench
 from fr_cli.operations.exclusions import Exclusions, read_exclusions
 from fr_cli.operations.measures import Measures, Pairs, measure
+from fr_cli.operations.search_loss import SearchLoss, search_loss
 from fr_cli.operations.suspects import Doubts, Faces
 from fr_cli.operations.trial import Study, Trial, compare, gather
 from fr_cli.records import Head, Listener
@@ -26,8 +27,8 @@ class Evaluation:
     """What an evaluation found: the checks of its data first, then the rates.
 
     `doubts` are pairs whose labels look wrong, `faces` those to be looked at, where that was
-    asked for. `holdout` is what a fit to half of the people predicts of the other half. `fitted`
-    is the calibration that was written.
+    asked for. `search_loss` is what the engine annoy would miss. `holdout` is what a fit to half
+    of the people predicts of the other half. `fitted` is the calibration that was written.
     """
 
     study: Study
@@ -37,6 +38,7 @@ class Evaluation:
     warnings: list[str]
     fingerprint: str
     faces: list[Faces] | None = None
+    search_loss: SearchLoss | None = None
     holdout: list[HeldOut] | None = None
     fitted: Calibration | None = None
     head: Head | None = None
@@ -73,9 +75,12 @@ def evaluate(study: Study, bench: Bench, listener: Listener) -> Evaluation:
             trial=trial,
             doubts=found,
             measures=(rates := measure(study, trial, pairs, exclusions, bench)),
-            warnings=_warnings(trial, rates),
+            warnings=[*trial.notes, *_warnings(trial, rates)],
             fingerprint=bench.fingerprint,
         )
+        if study.search_loss:
+            loss = search_loss(trial, _thresholds(rates), listener)
+            result = replace(result, search_loss=loss)
         if study.holdout:
             result = replace(result, holdout=_tested(study, pairs, digest, bench))
         if study.calibrate is not None:
@@ -89,6 +94,7 @@ def evaluate(study: Study, bench: Bench, listener: Listener) -> Evaluation:
             act.decide(pairs_shown=len(faces))
             result = replace(result, faces=faces)
         act.exit_code = result.exit_code
+        act.decide(**trial.for_the_log)
         act.decide(**_for_the_log(result))
     return replace(result, head=act.head)
 
@@ -97,7 +103,10 @@ def _pairs(study: Study, trial: Trial, exclusions: Exclusions) -> Pairs:
     """All comparisons one to one, as far as there are photos or the protocol made them."""
     if not trial.cosines:
         return Pairs(trial.comparisons)
-    every = trial.comparisons or compare(trial.data, exclusions.same, study.fusion)
+    try:
+        every = trial.comparisons or compare(trial.data, exclusions.same, study.fusion)
+    except UsageProblem:  # all photos of one person, asked about in the home's gallery
+        return Pairs()
     try:
         return Pairs(every, fitting.halves(trial.data, exclusions.every, study))
     except UsageProblem:
@@ -111,6 +120,14 @@ def _tested(study: Study, pairs: Pairs, digest: str, bench: Bench) -> list[HeldO
             hint="Leave --holdout out, or take photos of a few thousand people.",
         )
     return fitting.tested(pairs.halves, study, digest, bench)
+
+
+def _thresholds(rates: Measures) -> list[float]:
+    """The cosines at which rates are stated: those of the points, and the policy's floor."""
+    cosines = [point["threshold_cosine"] for point in rates.points]
+    if rates.calibration:
+        cosines.append(rates.calibration.cosine(rates.floor_score))
+    return [cosine for cosine in cosines if cosine is not None]
 
 
 def _warnings(trial: Trial, rates: Measures) -> list[str]:
@@ -149,7 +166,6 @@ def _for_the_log(result: Evaluation) -> dict[str, JSON]:
     pairs = rates.verification
     return {
         "model": result.fingerprint if trial.cosines else "",
-        "protocol": trial.protocol,
         "faces": str(result.study.face),
         "references": trial.references,
         "probes_mated": rates.probes.mated_count,
