@@ -27,8 +27,8 @@ class Evaluation:
     """What an evaluation found: the checks of its data first, then the rates.
 
     `doubts` are pairs whose labels look wrong, `faces` those to be looked at, where that was
-    asked for. `holdout` is what a fit to half of the people predicts of the other half. `fitted`
-    is the calibration that was written.
+    asked for. `search_loss` is what the engine annoy would miss. `holdout` is what a fit to half
+    of the people predicts of the other half. `fitted` is the calibration that was written.
     """
 
     study: Study
@@ -38,8 +38,8 @@ class Evaluation:
     warnings: list[str]
     fingerprint: str
     faces: list[Faces] | None = None
-    holdout: list[HeldOut] | None = None
     search_loss: SearchLoss | None = None
+    holdout: list[HeldOut] | None = None
     fitted: Calibration | None = None
     head: Head | None = None
 
@@ -75,11 +75,12 @@ def evaluate(study: Study, bench: Bench, listener: Listener) -> Evaluation:
             trial=trial,
             doubts=found,
             measures=(rates := measure(study, trial, pairs, exclusions, bench)),
-            warnings=_warnings(trial, rates),
+            warnings=[*trial.notes, *_warnings(trial, rates)],
             fingerprint=bench.fingerprint,
         )
         if study.search_loss:
-            result = replace(result, search_loss=_searched(trial, rates, listener))
+            loss = search_loss(trial, _thresholds(rates), listener)
+            result = replace(result, search_loss=loss)
         if study.holdout:
             result = replace(result, holdout=_tested(study, pairs, digest, bench))
         if study.calibrate is not None:
@@ -100,21 +101,16 @@ def evaluate(study: Study, bench: Bench, listener: Listener) -> Evaluation:
 
 def _pairs(study: Study, trial: Trial, exclusions: Exclusions) -> Pairs:
     """All comparisons one to one, as far as there are photos or the protocol made them."""
-    if not trial.cosines or trial.data.gallery is not None:
+    if not trial.cosines:
         return Pairs(trial.comparisons)
-    every = trial.comparisons or compare(trial.data, exclusions.same, study.fusion)
+    try:
+        every = trial.comparisons or compare(trial.data, exclusions.same, study.fusion)
+    except UsageProblem:  # all photos of one person, asked about in the home's gallery
+        return Pairs()
     try:
         return Pairs(every, fitting.halves(trial.data, exclusions.every, study))
     except UsageProblem:
         return Pairs(every)
-
-
-def _searched(trial: Trial, rates: Measures, listener: Listener) -> SearchLoss:
-    """What the approximate engine misses at the thresholds at which rates are stated."""
-    stated = [point["threshold_cosine"] for point in rates.points]
-    if rates.calibration:
-        stated.append(rates.calibration.cosine(rates.floor_score))
-    return search_loss(trial, [cosine for cosine in stated if cosine is not None], listener)
 
 
 def _tested(study: Study, pairs: Pairs, digest: str, bench: Bench) -> list[HeldOut]:
@@ -126,9 +122,16 @@ def _tested(study: Study, pairs: Pairs, digest: str, bench: Bench) -> list[HeldO
     return fitting.tested(pairs.halves, study, digest, bench)
 
 
+def _thresholds(rates: Measures) -> list[float]:
+    """The cosines at which rates are stated: those of the points, and the policy's floor."""
+    cosines = [point["threshold_cosine"] for point in rates.points]
+    if rates.calibration:
+        cosines.append(rates.calibration.cosine(rates.floor_score))
+    return [cosine for cosine in cosines if cosine is not None]
+
+
 def _warnings(trial: Trial, rates: Measures) -> list[str]:
-    warnings = list(trial.notes)
-    warnings += [f"line {bad.line} was left out: {bad.reason}" for bad in trial.data.bad_rows[:20]]
+    warnings = [f"line {bad.line} was left out: {bad.reason}" for bad in trial.data.bad_rows[:20]]
     if trial.protocol == "verification":
         return warnings
     claim = rates.claim
@@ -163,7 +166,6 @@ def _for_the_log(result: Evaluation) -> dict[str, JSON]:
     pairs = rates.verification
     return {
         "model": result.fingerprint if trial.cosines else "",
-        "protocol": trial.protocol,
         "faces": str(result.study.face),
         "references": trial.references,
         "probes_mated": rates.probes.mated_count,

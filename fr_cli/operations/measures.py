@@ -174,11 +174,10 @@ def _lists(study: Study, trial: Trial, exclusions: Exclusions) -> Lists:
     if trial.enrolled is not None:
         vectors, subjects = trial.enrolled.vectors, trial.enrolled.subjects
         asked = [s for s in trial.samples if s.subject not in trial.enrolled.listed]
-    else:
-        asked = trial.data.samples
-        usable = [(s.subject, s.template.vector) for s in asked if s.template is not None]
-        vectors = np.stack([vector for _, vector in usable])
-        subjects = [subject for subject, _ in usable]
+    else:  # leave one out
+        asked = [s for s in trial.data.samples if s.template is not None]
+        vectors = np.stack([s.template.vector for s in asked if s.template is not None])
+        subjects = [s.subject for s in asked]
     return candidate_lists(
         vectors,
         subjects,

@@ -12,9 +12,11 @@ if TYPE_CHECKING:
 
     from fr_cli.evaluation.holdout import HeldOut
     from fr_cli.evaluation.intervals import Rate
+    from fr_cli.evaluation.repeated import Repeated
     from fr_cli.evaluation.verification import Verification
     from fr_cli.operations.evaluate import Evaluation
     from fr_cli.operations.measures import Measures
+    from fr_cli.operations.search_loss import SearchLoss
 
 #: Pairs that are named here; all are in the JSON document, and in the page of --pairs.
 FIRST = 5
@@ -48,6 +50,10 @@ def pictures(result: Evaluation) -> Iterator[RenderableType]:
     if rates.verification:
         yield from _verification(rates.verification)
     yield from _meaning(rates)
+    if rates.draws:
+        yield from _drawn(rates.draws)
+    if result.search_loss:
+        yield from _loss(result.search_loss)
     yield from (plain(f"Note: {text}", "yellow") for text in result.warnings)
     if result.holdout:
         yield from _holdout(result.holdout)
@@ -143,7 +149,8 @@ def _meaning(rates: Measures) -> Iterator[RenderableType]:
     ratio = rates.likelihood_ratio
     if ratio:
         yield plain(
-            f"Cllr {_bits(ratio.cllr)} bits, least {_bits(ratio.cllr_min)} (0 all, 1 nothing)."
+            f"Cllr {_bits(ratio.cllr)} bits, least {_bits(ratio.cllr_min)} "
+            "(0 tells all, 1 nothing)."
         )
     if rates.growth:
         held = sum(row.holds for row in rates.growth)
@@ -164,6 +171,38 @@ def _meaning(rates: Measures) -> Iterator[RenderableType]:
             span = f"{band.years:.0f} to {band.to:.0f} years"
         yield plain(
             f"{span} between photos: FNMR {words(band.fnmr)}, median {band.median_cosine:.3f}"
+        )
+
+
+def _drawn(draws: Repeated) -> Iterator[RenderableType]:
+    """How much the rates hang on who is in the gallery."""
+    spreads = [("Rank 1", draws.rank1), ("TPIR at the floor", draws.tpir_at_floor),
+               ("FPIR at the floor", draws.fpir_at_floor)]  # fmt: skip
+    spreads += [(f"TPIR at FPIR {target(row.fpir)}", row.tpir) for row in draws.targets]
+    numbers = ("Mean", "Standard deviation", "Least", "Most")
+    rows = table(f"In {draws.galleries} galleries", *numbers, right=numbers)
+    for name, spread in spreads:
+        if spread is not None:
+            values = (spread.mean, spread.sd, spread.lowest, spread.highest)
+            rows.add_row(name, *("–" if one is None else f"{one:.2%}" for one in values))
+    yield rows
+    yield plain("This spread is no confidence interval: the galleries share people.")
+
+
+def _loss(loss: SearchLoss) -> Iterator[RenderableType]:
+    recall = ", ".join(f"{one.share:.4f} at {one.k}" for one in loss.recall)
+    times = "; ".join(
+        f"{name} {fast.p50_ms:.2f} ms at the median, {fast.p99_ms:.2f} at p99"
+        for name, fast in ((loss.engine, loss.approximate), ("exact", loss.exact))
+    )
+    yield plain(
+        f"Engine {loss.engine} beside exact, {loss.searches:,} searches of {loss.references:,} "
+        f"references: recall {recall}; {times}."
+    )
+    for row in loss.lost:
+        yield plain(
+            f"  At cosine {row.threshold_cosine:.3f}: {row.missed - row.missed_exact} more of "
+            f"{row.mated:,} mates missed."
         )
 
 
