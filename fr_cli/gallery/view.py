@@ -6,10 +6,12 @@ so that an enrolment is found, and a purge is not, from the moment that it retur
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fr_cli.gallery.generation import Generations, Packed
+from fr_cli.gallery.rows import Sealed
 from fr_cli.gallery.search import engine_for
 from fr_cli.gallery.store import Store
 from fr_cli.gallery.vault import KeySlots, unseal
@@ -98,17 +100,26 @@ def load_view(
         gone = np.isin(packed.pks, np.array(hidden))
         packed = packed.keep(~gone) if gone.any() else packed
     newer = store.newer_than(int(store.meta("high_water")) if number else 0)
-    keys = subject_keys.read_many([row.slot for row in newer])
-    vectors = [
-        np.frombuffer(unseal(key, row.sealed, bound(row.uid, row.subject_id, fingerprint)), "<f4")
-        for key, row in zip(keys, newer, strict=True)
-    ]
+    vectors = open_templates(newer, subject_keys, fingerprint)
     side = Packed(
         np.array([row.pk for row in newer], np.int64),
         np.array([row.subject for row in newer], np.int64),
         np.stack(vectors) if vectors else np.empty((0, packed.vectors.shape[1]), np.float32),
     )
     return View(number, packed, side)
+
+
+def open_templates(
+    rows: Sequence[Sealed], subject_keys: KeySlots, fingerprint: str
+) -> list[NDArray[np.float32]]:
+    """The templates of references; GalleryDamaged unless each is the one of that subject."""
+    import numpy as np
+
+    keys = subject_keys.read_many([one.slot for one in rows])
+    return [
+        np.frombuffer(unseal(key, one.sealed, bound(one.uid, one.subject_id, fingerprint)), "<f4")
+        for key, one in zip(keys, rows, strict=True)
+    ]
 
 
 def bound(reference_uid: str, subject_id: str, fingerprint: str) -> str:
