@@ -113,11 +113,16 @@ class Database:
 
     def meta(self, key: str) -> str:
         """One setting of the gallery."""
+        value = self.setting(key)
+        if value is None:
+            raise GalleryDamaged(f"The gallery lacks its setting {key!r}.")
+        return value
+
+    def setting(self, key: str) -> str | None:
+        """A setting that the gallery need not have."""
         with _translated():
             row = self.db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
-        if row is None:
-            raise GalleryDamaged(f"The gallery lacks its setting {key!r}.")
-        return str(row[0])
+        return None if row is None else str(row[0])
 
     def set_meta(self, **values: str) -> None:
         """Set settings of the gallery."""

@@ -203,14 +203,18 @@ class Gallery(Reader):
             np.concatenate([view.rows.subjects, view.side.subjects]),
             np.concatenate(vectors) if vectors else np.empty((0, 0), np.float32),
         )
-        if len(packed.pks) > EXACT_UP_TO:
-            packed = with_index(packed)
-        following = self.generations.write(packed, self.fingerprint)
+        following = self.write_generation(packed, self.fingerprint)
         with self.store.transaction():
             self.store.set_meta(generation=str(following), high_water=str(high))
             self.store.clear_removed()
         self.generations.destroy(number)
         return following
+
+    def write_generation(self, packed: Packed, fingerprint: str) -> int:
+        """Write a generation, with an index if it is large; nobody reads it yet. Its number."""
+        if len(packed.pks) > EXACT_UP_TO:
+            packed = with_index(packed)
+        return self.generations.write(packed, fingerprint)
 
 
 def _create(site: Site, site_key: SiteKey, path: Path, fingerprint: str) -> None:

@@ -27,6 +27,7 @@ class Stats:
     rejects: int
     photos: int
     photo_bytes: int
+    drafts: int
     generation: int
     beside_generation: int
     engine: str
@@ -58,6 +59,7 @@ def measure(gallery: Gallery) -> Stats:
         photos, photo_bytes = store.db.execute(
             "SELECT count(*), coalesce(sum(length(sealed)), 0) FROM photos"
         ).fetchone()
+        drafts = store.db.execute("SELECT count(*) FROM drafts").fetchone()[0]
         subjects, references = gallery.count("subjects"), gallery.count("refs")
     return Stats(
         subjects=subjects,
@@ -67,6 +69,7 @@ def measure(gallery: Gallery) -> Stats:
         rejects=rejects,
         photos=photos,
         photo_bytes=photo_bytes,
+        drafts=drafts,
         generation=generation,
         beside_generation=beside,
         engine=engine_for(packed).name,

@@ -123,6 +123,16 @@ class Reader:
         """The photo of a reference, None if none is kept; GalleryDamaged unless it is theirs."""
         return kept_photo(self.store, one, self.subject_keys.read(one.slot))
 
+    def photo_at(self, pk: int) -> tuple[bytes | None] | None:
+        """The photo of a reference by pk, as `photo_of`; None if the reference is gone."""
+
+        def read() -> tuple[bytes | None] | None:
+            with self.store.snapshot():
+                one = self.store.reference(pk)
+                return None if one is None else (self.photo_of(one),)
+
+        return _patiently(read)
+
     def open_sealed(self, one: Sealed) -> NDArray[np.float32]:
         """The template of a reference; GalleryDamaged unless it is the one of that subject."""
         return open_templates([one], self.subject_keys, self.fingerprint)[0]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from fr_cli.gallery.photos import keep_photo, kept_photo
 from fr_cli.gallery.rows import Sealed
-from fr_cli.gallery.vault import seal
+from fr_cli.gallery.vault import seal, unseal
 from fr_cli.gallery.view import bound
 
 if TYPE_CHECKING:
@@ -29,9 +29,19 @@ def move(gallery: Gallery, staying: Iterable[Sealed], subject: int, slot: int, k
         photo = kept_photo(gallery.store, one, old)
         if photo is not None:
             keep_photo(gallery.store, one.pk, one.uid, one.subject_id, key, photo)
-        # Of a migration under way: made again, under the new key.
-        gallery.store.db.execute("DELETE FROM drafts WHERE ref = ?", (one.pk,))
+        _move_draft(gallery, one, old, key)
     gallery.store.move_to_slot(subject, slot)
+
+
+def _move_draft(gallery: Gallery, one: Sealed, old: bytes, key: bytes) -> None:
+    """The template that a migration under way has made of a reference."""
+    row = gallery.store.db.execute(
+        "SELECT sealed FROM drafts WHERE ref = ? AND trouble = ''", (one.pk,)
+    ).fetchone()
+    if row is not None:
+        context = bound(one.uid, one.subject_id, gallery.store.meta("migrating"))
+        draft = seal(key, unseal(old, row[0], context), context)
+        gallery.store.db.execute("UPDATE drafts SET sealed = ? WHERE ref = ?", (draft, one.pk))
 
 
 def leave_keys(gallery: Gallery, subjects: Iterable[int]) -> None:

@@ -6,14 +6,16 @@ folder, the command line from `--home`.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
+from dataclasses import replace
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fr_cli.errors import ConfigurationError
+from fr_cli.errors import ConfigurationError, FrError
 from fr_cli.keys import SigningKey, SiteKey
 from fr_cli.site import Site, model_folders, open_site
 
@@ -30,7 +32,7 @@ class Bench:
     """Log, policy, models, calibration and gallery of one home; a context manager."""
 
     def __init__(self, home: Path) -> None:
-        self.site: Site = open_site(home)
+        self.site: Site = _settled(open_site(home))
 
     @cached_property
     def signer(self) -> SigningKey:
@@ -87,14 +89,14 @@ class Bench:
             self.model_folders, embedder=self.site.model, floors=self.policy.quality_floors
         )
 
-    def gallery(self, *, create: bool = False) -> Gallery:
-        """Open the gallery; close it after use."""
+    def gallery(self, *, create: bool = False, any_model: bool = False) -> Gallery:
+        """Open the gallery; close it after use. OtherModel unless it is of the home's model."""
         from fr_cli.gallery.gallery import Gallery
 
         return Gallery.open(
             self.site,
             SiteKey.load(self.site.keys),
-            fingerprint=self.fingerprint,
+            fingerprint=None if any_model else self.fingerprint,
             create=create,
         )
 
@@ -110,6 +112,10 @@ class Bench:
 
     @cached_property
     def _calibration(self) -> tuple[Calibration | None, str]:
+        return self.calibration_for(self.fingerprint)
+
+    def calibration_for(self, fingerprint: str) -> tuple[Calibration | None, str]:
+        """The calibration of a model, and the SHA-256 of its file; (None, "") without one."""
         from fr_cli.decision.document import calibration_from_dict
 
         own = sorted(self.site.calibration.glob("*.json"))
@@ -124,7 +130,7 @@ class Bench:
                     hint="Remove it, or make it again with: fr evaluate --calibrate",
                 ) from trouble
             calibration = calibration_from_dict(document)
-            if (calibration.fingerprint, calibration.fusion) == (self.fingerprint, "best"):
+            if (calibration.fingerprint, calibration.fusion) == (fingerprint, "best"):
                 return calibration, hashlib.sha256(data).hexdigest()
         return None, ""
 
@@ -138,3 +144,20 @@ class Bench:
 
     def __exit__(self, *exception: object) -> None:
         self.close()
+
+
+def _settled(site: Site) -> Site:
+    """The settings with the model that the gallery is of, where a migration was cut short."""
+    if not site.switching_to:
+        return site
+    from fr_cli.face.pipeline import fingerprint
+    from fr_cli.gallery.store import Store
+
+    # What is wrong with it is said by whoever opens it to use it.
+    with (
+        contextlib.suppress(FrError),
+        contextlib.closing(Store.open(site.gallery / "gallery.db")) as store,
+    ):
+        if store.meta("fingerprint") == fingerprint(site.switching_to):
+            return replace(site, model=site.switching_to)
+    return site
