@@ -55,6 +55,11 @@ class Policy(_Strict):
     #: The greatest age of each retention group; None for no limit. Homes of before have no rules.
     retention: dict[str, Days | None] = {"default": None}
 
+    #: Whether enrolled photos are kept, sealed; else a later change of model needs new photos.
+    keep_photos: bool = False
+    #: How long who was purged is kept out of the gallery; None for ever.
+    suppression_days: Days | None = None
+
     @property
     def quality_floors(self) -> dict[str, float]:
         """The least native value of each floored quality measure."""

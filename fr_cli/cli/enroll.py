@@ -57,6 +57,7 @@ def document(result: Enrolled) -> dict[str, Any]:
         "rejected": len(result.rejects),
         "rejected_before": result.rejected_before,
         "shared_images": result.shared_images,
+        "photos": result.photos,
         "rejects": [
             {
                 "line": one.line,
@@ -88,6 +89,8 @@ def pictures(result: Enrolled) -> list[RenderableType]:
         ),
         plain(f"The gallery holds {result.references:,} references of {result.subjects:,} people."),
     ]
+    if result.photos:
+        lines.append(plain(f"{result.photos:,} photos are kept, sealed, as the policy says."))
     if result.shared_images:
         lines.append(
             plain(

@@ -26,6 +26,7 @@ def init(context: typer.Context) -> None:
         plain(f"A home was made at {site.home}."),
         plain(f"Keep {site.keys} apart from backups of the rest: a template is only as gone as"),
         plain("the last copy of its key. Give keys/audit.pub to whoever checks the log."),
-        plain("Photos are not kept, so a later change of model needs the photos again."),
+        plain("Photos are not kept: a later change of model needs new photos. To keep them, set"),
+        plain(f"keep_photos: true in {site.policy} before you enrol."),
         plain("Next: fr models pull, then fr enroll SOURCE", "bold"),
     )

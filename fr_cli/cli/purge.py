@@ -138,6 +138,7 @@ def document(report: PurgeReport) -> dict[str, Any]:
         "subjects": report.subjects,
         "in_part": report.in_part,
         "references": report.references,
+        "photos": report.photos,
         "finished": report.finished,
         "shared_images": report.shared_images,
         "kept": [{"rule": rule, "references": n} for rule, n in report.kept.items()],
@@ -158,6 +159,8 @@ def pictures(report: PurgeReport) -> list[RenderableType]:
             f"with their keys, {report.in_part:,} keep other references."
         )
     lines: list[RenderableType] = [plain(first)]
+    if report.photos:
+        lines.append(plain(f"{report.photos:,} kept photos are gone with them."))
     if report.finished:
         lines.append(plain(f"{report.finished:,} purges that were cut short are finished."))
     if report.shared_images:

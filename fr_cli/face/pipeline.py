@@ -12,7 +12,7 @@ import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from fr_cli.errors import NoFace, SeveralFaces
 from fr_cli.face import quality, weights
@@ -23,6 +23,9 @@ from fr_cli.face.photo import Decoder, Photo
 from fr_cli.face.portrait import portrait
 from fr_cli.records import Template
 from fr_cli.site import default_home, model_folders
+
+if TYPE_CHECKING:
+    from fr_cli.records import Vector
 
 #: Which face of a photo is meant: the only one, the largest, the one nearest to the middle (of
 #: those not much smaller than the largest), or the n-th from the left (1 …).
@@ -93,6 +96,23 @@ class FacePipeline:
         photo = self._decoder.decode(data)
         template, face = self._made(photo, choice)
         return template, portrait(photo.pixels, face.landmarks)
+
+    def portrait_of(self, data: bytes, template: Vector) -> bytes:
+        """The face in an encoded photo that a template was made of, for people to look at.
+
+        Of several faces it is the one most like the template. Raises as `template` does.
+        """
+        photo = self._decoder.decode(data)
+        faces = self._detector.detect(photo.pixels)
+        if not faces:
+            raise NoFace("No face was found in the photo.")
+
+        def likeness(face: Face) -> float:
+            crop = align(photo.pixels, face.landmarks)
+            return float(self._embedder.embed(crop) @ template)
+
+        face = max(faces, key=likeness) if len(faces) > 1 else faces[0]
+        return portrait(photo.pixels, face.landmarks)
 
     def _made(self, photo: Photo, choice: Choice) -> tuple[Template, Face]:
         faces = self._detector.detect(photo.pixels)

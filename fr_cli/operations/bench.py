@@ -6,10 +6,13 @@ folder, the command line from `--home`.
 
 from __future__ import annotations
 
+import contextlib
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fr_cli.errors import FrError
 from fr_cli.keys import SigningKey, SiteKey
 from fr_cli.site import Site, model_folders, open_site
 
@@ -27,7 +30,7 @@ class Bench:
     """Log, policy, models, calibration and gallery of one home; a context manager."""
 
     def __init__(self, home: Path) -> None:
-        self.site: Site = open_site(home)
+        self.site: Site = _settled(open_site(home))
 
     @cached_property
     def signer(self) -> SigningKey:
@@ -85,14 +88,14 @@ class Bench:
             self.model_folders, embedder=self.site.model, floors=self.policy.quality_floors
         )
 
-    def gallery(self, *, create: bool = False) -> Gallery:
-        """Open the gallery; close it after use."""
+    def gallery(self, *, create: bool = False, any_model: bool = False) -> Gallery:
+        """Open the gallery; close it after use. OtherModel unless it is of the home's model."""
         from fr_cli.gallery.gallery import Gallery
 
         return Gallery.open(
             self.site,
             SiteKey.load(self.site.keys),
-            fingerprint=self.fingerprint,
+            fingerprint=None if any_model else self.fingerprint,
             create=create,
         )
 
@@ -136,3 +139,20 @@ class Bench:
 
     def __exit__(self, *exception: object) -> None:
         self.close()
+
+
+def _settled(site: Site) -> Site:
+    """The settings with the model that the gallery is of, where a migration was cut short."""
+    if not site.switching_to:
+        return site
+    from fr_cli.face.pipeline import fingerprint
+    from fr_cli.gallery.store import Store
+
+    # What is wrong with it is said by whoever opens it to use it.
+    with (
+        contextlib.suppress(FrError),
+        contextlib.closing(Store.open(site.gallery / "gallery.db")) as store,
+    ):
+        if store.meta("fingerprint") == fingerprint(site.switching_to):
+            return replace(site, model=site.switching_to)
+    return site

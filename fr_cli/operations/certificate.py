@@ -21,12 +21,12 @@ SCHEMA = "fr/erasure-certificate/1"
 #: below the file system; full-disk encryption is what covers those.
 GRADE = "crypto-soft"
 REMAINS: tuple[JSON, ...] = (
-    "Backups of keys/ made before this purge: until they expire, the templates in backups of the "
-    "gallery can be read with them and the site key.",
-    "Backups of gallery/ made before this purge: ids and metadata in clear; templates without "
-    "their keys.",
+    "Backups of keys/ made before this purge: until they expire, the templates and kept photos in "
+    "backups of the gallery can be read with them and the site key.",
+    "Backups of gallery/ made before this purge: ids and metadata in clear; templates and kept "
+    "photos without their keys.",
     "Old bytes of the key slots below the file system: covered by encryption of the disk.",
-    "The photos and the feed at their source, and what was exported.",
+    "The photos and the feed at their source, and what was exported: candidate sheets, too.",
 )
 
 

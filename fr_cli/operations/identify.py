@@ -17,6 +17,7 @@ from fr_cli.records import Compared, Head, Origin, Quality, Template
 
 if TYPE_CHECKING:
     from fr_cli.decision.calibration import Calibration
+    from fr_cli.gallery.gallery import Gallery
 
 NO_EVALUATION = (
     "No evaluation on this force's own photos is in force: the error rates come from the "
@@ -42,11 +43,14 @@ class Question:
 class Sheet:
     """What a candidate sheet shows beside the answer; made only for one who asked for a sheet.
 
-    `portrait` is the probe's face as a JPEG; `origins` are by the random id of the reference.
+    `portrait` is the probe's face as a JPEG; `origins` and `faces` (JPEGs, of references whose
+    photo is kept) are by the random id of the reference. `keeps_photos` is what the policy says.
     """
 
     portrait: bytes
     origins: Mapping[str, Origin]
+    faces: Mapping[str, bytes]
+    keeps_photos: bool
     case: str
     reason: str
     basis: str
@@ -115,11 +119,19 @@ def identify(question: Question, bench: Bench) -> Identification:
                 answer = replace(answer, warnings=(*answer.warnings, bench.calibration_note))
             named = [one.reference_uid for one in answer.candidates] if question.sheet else []
             origins = gallery.origins(named)
-        act.decide(basis=basis, sheet=question.sheet, **_for_the_log(answer, compared, bench))
+            faces = _faces(named, gallery, bench) if bench.policy.keep_photos else {}
+        act.decide(
+            basis=basis,
+            sheet=question.sheet,
+            photos=len(faces),
+            **_for_the_log(answer, compared, bench),
+        )
     assert act.head is not None
     sheet = Sheet(
         portrait=portrait,
         origins=origins,
+        faces=faces,
+        keeps_photos=bench.policy.keep_photos,
         case=question.case,
         reason=question.reason,
         basis=basis,
@@ -146,6 +158,14 @@ def _look(question: Question, bench: Bench) -> tuple[Template, bytes]:
     if question.sheet:
         return bench.pipeline.template_and_portrait(question.photo, question.face)
     return bench.pipeline.template(question.photo, question.face), b""
+
+
+def _faces(named: list[str], gallery: Gallery, bench: Bench) -> dict[str, bytes]:
+    """The faces of these references, each picked by the template that was made of it."""
+    return {
+        uid: bench.pipeline.portrait_of(photo, template)
+        for uid, (photo, template) in gallery.photos(named).items()
+    }
 
 
 def _who() -> str:

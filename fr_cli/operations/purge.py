@@ -42,14 +42,16 @@ class Order:
 class PurgeReport:
     """What was deleted; the subject's id of the feed is shown to the operator, not logged.
 
-    `in_part` subjects keep other references; `finished` were begun by commands cut short;
-    `shared_images` are photos that somebody else has too, under whose id they are still found.
+    Of the references, `photos` had kept theirs; `in_part` subjects keep other references;
+    `finished` were begun by commands cut short; `shared_images` are photos that somebody else
+    has too, under whose id they are still found.
     """
 
     subject_id: str | None
     subjects: int
     in_part: int
     references: int
+    photos: int
     finished: int
     shared_images: int
     kept: Mapping[str, int]
@@ -75,6 +77,7 @@ class _Done:
             "subjects": sum(one.whole for one in self.purged),
             "in_part": sum(not one.whole for one in self.purged),
             "references": sum(len(one.reference_uids) for one in self.purged),
+            "photos": sum(one.photos for one in self.purged),
         }
 
 
@@ -168,6 +171,7 @@ def _certified(order: Order, done: _Done) -> dict[str, JSON]:
         "reason": order.reason or None,
         "subjects": _described(done.purged),
         "references": done.counts["references"],
+        "photos": done.counts["photos"],
         "root": _root(done.purged),
         "finished": _described(done.finished),
         "generation": done.generation,
