@@ -26,9 +26,9 @@ def found(templates: np.ndarray, subjects: np.ndarray) -> list[Suspect]:
     return suspects(templates, subjects, probes, impostor_sample(templates, subjects))
 
 
-def test_a_clean_set_raises_no_doubt() -> None:
-    doubted = sum(bool(found(*crowd(seed))) for seed in range(20))
-    assert doubted <= 4  # one in twenty is what the level says
+def test_a_clean_set_raises_about_one_doubt() -> None:
+    doubted = [len(found(*crowd(seed))) for seed in range(20)]
+    assert np.mean(doubted) <= 2.5  # one is what the level says
 
 
 def test_one_person_under_two_names() -> None:
@@ -76,6 +76,6 @@ def test_levels_of_a_known_distribution() -> None:
 
     sample = scores.simulated(600, 1, seed=3).nonmated
     assert strangers(sample) == pytest.approx(0.1 + 0.1 * norm.isf(0.1), abs=0.003)
-    truth = 0.1 + 0.1 * norm.isf(0.05 / sample.comparisons)
+    truth = 0.1 + 0.1 * norm.isf(1 / sample.comparisons)
     assert beyond_chance(sample) == pytest.approx(truth, abs=0.08)
     assert np.isposinf(beyond_chance(scores.stored().nonmated))
