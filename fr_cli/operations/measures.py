@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from fr_cli.evaluation.lists import Lists
     from fr_cli.evaluation.points import Point
     from fr_cli.evaluation.rates import DetPoint, Probes
+    from fr_cli.evaluation.repeated import Repeated
     from fr_cli.evaluation.selectivity import Selectivity
     from fr_cli.evaluation.verification import Verification
 
@@ -78,6 +79,7 @@ class Measures:
     gate: Gate | None = None
     ageing: list[AgeBand] = field(default_factory=list)
     without_kin: WithoutKin | None = None
+    draws: Repeated | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,8 +99,9 @@ def measure(
     from fr_cli.evaluation.growth import fpir_by_n, growth
     from fr_cli.evaluation.histograms import histograms
     from fr_cli.evaluation.likelihood import likelihood_ratio, scored
-    from fr_cli.evaluation.points import points
+    from fr_cli.evaluation.points import TARGETS, points
     from fr_cli.evaluation.rates import cmc, det, within_rank
+    from fr_cli.evaluation.repeated import repeated
     from fr_cli.evaluation.selectivity import selectivity
     from fr_cli.evaluation.verification import verification
 
@@ -119,6 +122,9 @@ def measure(
         else None,
         likelihood_ratio=likelihood_ratio(*map(scored, pairs.halves)) if pairs.halves else None,
         histograms=histograms(pairs.every) if pairs.every else None,
+        draws=repeated(trial.draws, calibration.cosine(floor) if calibration else None, TARGETS)
+        if len(trial.draws) > 1
+        else None,
     )
     if calibration is None or not probes.mated.size:
         return result

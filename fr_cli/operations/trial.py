@@ -14,13 +14,10 @@ from fr_cli.face.pipeline import Choice
 from fr_cli.keys import SiteKey
 from fr_cli.operations.bench import Bench
 from fr_cli.operations.cache import Cache
-from fr_cli.operations.labelled import Labelled, Role, Sample, read_labelled
+from fr_cli.operations.labelled import Enrolled, Labelled, Role, Sample, read_labelled
 from fr_cli.records import Listener
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from fr_cli.evaluation.impostors import Comparisons, Fusion
     from fr_cli.evaluation.rates import Probes
     from fr_cli.records import Vector
@@ -69,21 +66,6 @@ class Study:
                 hint="Give MANIFEST, or --scores FILE.",
             )
         return given[0]
-
-
-@dataclass(frozen=True, eq=False)
-class Enrolled:
-    """Templates to search in: whose they are, vectors (n, d), and who should be among them.
-
-    `failed` are references that could not be enrolled; `generation` is that of the home's gallery,
-    None for references of the manifest.
-    """
-
-    subjects: Sequence[str]
-    vectors: NDArray[np.float32]
-    listed: frozenset[str]
-    failed: int = 0
-    generation: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,10 +149,10 @@ def gather(
     with bench.gallery() as gallery:
         subjects, vectors = gallery.everyone()
         data = read(known=gallery.has_image)
-        enrolled = Enrolled(
+        data.gallery = Enrolled(
             subjects, vectors, frozenset(subjects), generation=int(gallery.store.meta("generation"))
         )
-    return play(study, data, excluded, enrolled=enrolled)
+    return play(study, data, excluded)
 
 
 def _reader(
@@ -199,20 +181,12 @@ def protocol_of(study: Study) -> Protocol:
 
 
 def play(
-    study: Study,
-    data: Labelled,
-    excluded: frozenset[frozenset[str]],
-    *,
-    gate: bool = True,
-    enrolled: Enrolled | None = None,
+    study: Study, data: Labelled, excluded: frozenset[frozenset[str]], *, gate: bool = True
 ) -> Trial:
-    """The searches of a protocol; without the gate also of photos below the quality floors.
-
-    `enrolled` is what is searched, by default the references of the data.
-    """
+    """The searches of a protocol; without the gate also of photos below the quality floors."""
     protocol = protocol_of(study)
-    people = {sample.subject for sample in data.samples} | (enrolled.listed if enrolled else set())
-    if len(people) < 2:
+    people = {sample.subject for sample in data.samples}
+    if len(people | (data.gallery.listed if data.gallery else set())) < 2:
         raise UsageProblem(
             "The photos that can be used are of fewer than two subjects.",
             hint="Without other people nobody can be taken for them, and no rate means anything."
@@ -222,7 +196,7 @@ def play(
         return _verification(study, data, excluded, gate)
     if protocol == "leave-one-out":
         return _leave_one_out(study, data, excluded, gate)
-    return _open_set(study, data, excluded, gate, enrolled or _references(data, gate), protocol)
+    return _open_set(study, data, excluded, gate)
 
 
 def _references(data: Labelled, gate: bool) -> Enrolled:
@@ -245,13 +219,11 @@ def _open_set(
     data: Labelled,
     excluded: frozenset[frozenset[str]],
     gate: bool,
-    enrolled: Enrolled,
-    name: Protocol,
 ) -> Trial:
     from fr_cli.evaluation import protocol
 
-    probes = data.of("probe")
-    closed = name == "closed-set"
+    probes, enrolled = data.of("probe"), data.gallery or _references(data, gate)
+    closed = protocol_of(study) == "closed-set"
     asked = [sample for sample in probes if not closed or sample.subject in enrolled.listed]
     found = protocol.search_galleries(
         enrolled.vectors,
@@ -263,7 +235,7 @@ def _open_set(
         fusion=study.fusion,
     )
     return Trial(
-        protocol=name,
+        protocol=protocol_of(study),
         fusion=study.fusion,
         data=data,
         references=len(enrolled.subjects),

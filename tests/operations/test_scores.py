@@ -80,8 +80,10 @@ def test_a_matrix_of_all_with_all_has_no_photo_as_its_own_mate(home: Fr, tmp_pat
 def test_random_galleries_of_a_list(home: Fr, tmp_path: Path) -> None:
     path = write_csv(tmp_path / "scores.csv", COLUMNS, *SIX)
     options = ("--scores", path, "--random-galleries", 3, "--gallery-size", 2)
-    counts = home.json("evaluate", *options)["counts"]
-    assert counts["probes_mated"] + counts["probes_nonmated"] == 6
+    document = home.json("evaluate", *options)
+    counts = document["counts"]
+    assert counts["probes_mated"] + counts["probes_nonmated"] == 3 * 6
+    assert len(document["draws"]["rank1"]["values"]) == 3
     error = home.json("evaluate", *options[:-1], 9, code=2)
     assert "9" in error["message"]
 

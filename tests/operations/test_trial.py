@@ -63,7 +63,11 @@ def test_drawn_galleries_make_strangers_of_the_rest(home: Fr, folder: Path) -> N
     words = ("evaluate", folder, "--protocol", "open-set", "--random-galleries", 4)
     document = home.json(*words, "--gallery-size", 3)
     _, _, mated, nonmated = counts(document)
-    assert mated + nonmated == 4
+    assert mated + nonmated == 4 * 4  # four probes in each of four galleries
+    draws = document["draws"]
+    assert draws["galleries"] == 4
+    assert len(draws["fpir_at_floor"]["values"]) == 4
+    assert home.json(*words, "--gallery-size", 3)["draws"] == draws
     assert home.log()[-1]["dec"]["galleries"] == 4
     for size in (0, 7):
         error = home.json(*words, "--gallery-size", size, code=2)

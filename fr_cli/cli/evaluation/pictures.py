@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from fr_cli.evaluation.holdout import HeldOut
     from fr_cli.evaluation.intervals import Rate
+    from fr_cli.evaluation.repeated import Repeated
     from fr_cli.evaluation.verification import Verification
     from fr_cli.operations.evaluate import Evaluation
     from fr_cli.operations.measures import Measures
@@ -54,6 +55,8 @@ def pictures(result: Evaluation) -> Iterator[RenderableType]:
     if rates.verification:
         yield from _verification(rates.verification)
     yield from _meaning(rates)
+    if rates.draws:
+        yield from _drawn(rates.draws)
     if result.search_loss:
         yield from _loss(result.search_loss)
     yield from (plain(f"Note: {text}", "yellow") for text in result.warnings)
@@ -176,8 +179,23 @@ def _meaning(rates: Measures) -> Iterator[RenderableType]:
         )
 
 
+def _drawn(draws: Repeated) -> Iterator[RenderableType]:
+    """How much the rates hang on who is in the gallery."""
+    spreads = [("Rank 1", draws.rank1), ("TPIR at the floor", draws.tpir_at_floor),
+               ("FPIR at the floor", draws.fpir_at_floor)]  # fmt: skip
+    spreads += [(f"TPIR at FPIR {target(row.fpir)}", row.tpir) for row in draws.targets]
+    numbers = ("Mean", "Standard deviation", "Least", "Most")
+    rows = table(f"In {draws.galleries} galleries", *numbers, right=numbers)
+    for name, spread in spreads:
+        if spread is not None:
+            values = (spread.mean, spread.sd, spread.lowest, spread.highest)
+            rows.add_row(name, *("–" if one is None else f"{one:.2%}" for one in values))
+    yield rows
+    yield plain("This spread is no confidence interval: the galleries share people.")
+
+
 def _loss(loss: SearchLoss) -> Iterator[RenderableType]:
-    recall = ", ".join(f"{share:.4f} at {k}" for k, share in loss.recall.items())
+    recall = ", ".join(f"{one.share:.4f} at {one.k}" for one in loss.recall)
     times = "; ".join(
         f"{name} {fast.p50_ms:.2f} ms at the median, {fast.p99_ms:.2f} at p99"
         for name, fast in ((loss.engine, loss.approximate), ("exact", loss.exact))
