@@ -168,10 +168,10 @@ def _for_the_log(result: Evaluation) -> dict[str, JSON]:
         "model": result.fingerprint if trial.cosines else "",
         "faces": str(result.study.face),
         "references": trial.references,
-        "probes_mated": trial.probes.mated_count,
-        "probes_nonmated": trial.probes.nonmated_count,
+        "probes_mated": rates.probes.mated_count,
+        "probes_nonmated": rates.probes.nonmated_count,
         "fte": trial.fte,
-        "fta": trial.probes.failures_to_acquire,
+        "fta": rates.probes.failures_to_acquire,
         "doubts": result.doubts.total,
         "rank1": _text(rates.rank1.value),
         "points": [

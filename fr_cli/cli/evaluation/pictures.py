@@ -30,21 +30,21 @@ _FACES = {
 def pictures(result: Evaluation) -> Iterator[RenderableType]:
     """The lines and tables, in the order in which they should be read."""
     trial, rates = result.trial, result.measures
-    probes, first = rates.probes, trial.probes
+    probes = rates.probes
     if trial.protocol == "verification":
         yield plain(f"{trial.references:,} photos of {trial.subjects:,} subjects, 1:1.")
     else:
         yield plain(
             f"{trial.references:,} references of {trial.subjects:,} subjects, "
-            f"{first.mated_count:,} mated and {first.nonmated_count:,} non-mated probes."
+            f"{probes.mated_count:,} mated and {probes.nonmated_count:,} non-mated probes."
         )
     if len(trial.draws) > 1:
         yield plain(
-            f"{len(trial.draws)} galleries of {result.study.gallery_size:,} subjects were drawn; "
-            f"the rates are of {probes.mated.size:,} searches in all of them."
+            f"{len(trial.draws)} galleries of {result.study.gallery_size:,} subjects were drawn, and "
+            "each probe counts once in each."
         )
     yield plain(
-        f"Failures to enrol: {trial.fte}, to acquire: {first.failures_to_acquire} "
+        f"Failures to enrol: {trial.fte}, to acquire: {probes.failures_to_acquire} "
         "(both count as misses)."
     )
     if trial.cosines:
