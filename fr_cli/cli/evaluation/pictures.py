@@ -166,6 +166,8 @@ def _meaning(rates: Measures) -> Iterator[RenderableType]:
         )
     for curve in rates.quality[:1]:
         start, end = curve.points[0], curve.points[-1]
+        if not start.fnir.cases:
+            continue  # nothing that quality could explain
         yield plain(
             f"Refusing the {end.share:.0%} of mated probes of lowest quality: FNIR "
             f"{words(start.fnir)} → {words(end.fnir)}"
