@@ -38,6 +38,11 @@ def pictures(result: Evaluation) -> Iterator[RenderableType]:
             f"{trial.references:,} references of {trial.subjects:,} subjects, "
             f"{probes.mated_count:,} mated and {probes.nonmated_count:,} non-mated probes."
         )
+    if len(trial.draws) > 1:
+        yield plain(
+            f"{len(trial.draws)} galleries of {result.study.gallery_size:,} subjects were drawn, and "
+            "each probe counts once in each."
+        )
     yield plain(
         f"Failures to enrol: {trial.fte}, to acquire: {probes.failures_to_acquire} "
         "(both count as misses)."
