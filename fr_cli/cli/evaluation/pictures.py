@@ -40,7 +40,7 @@ def pictures(result: Evaluation) -> Iterator[RenderableType]:
         )
     if len(trial.draws) > 1:
         yield plain(
-            f"{len(trial.draws)} galleries of {result.study.gallery_size:,} subjects were drawn, and "
+            f"{len(trial.draws)} galleries of {result.study.gallery_size:,} subjects were drawn; "
             "each probe counts once in each."
         )
     yield plain(
