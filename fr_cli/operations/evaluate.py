@@ -85,7 +85,8 @@ def evaluate(study: Study, bench: Bench, listener: Listener) -> Evaluation:
             result = replace(result, holdout=_tested(study, pairs, digest, bench))
         if study.calibrate is not None:
             sample = compare(trial.data, exclusions.every, study.fusion).nonmated
-            fitted = fitting.fit(sample, study, digest, bench, trial.references)
+            size = trial.references if study.site_data else None
+            fitted = fitting.fit(sample, study, digest, bench, size)
             data = calibration_files.signed(fitted, bench.signer, bench.site.origin)
             act.decide(calibration_written=calibration_files.write(data, study.calibrate))
             result = replace(result, fitted=fitted)

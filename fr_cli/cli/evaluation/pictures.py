@@ -38,6 +38,11 @@ def pictures(result: Evaluation) -> Iterator[RenderableType]:
             f"{trial.references:,} references of {trial.subjects:,} subjects, "
             f"{probes.mated_count:,} mated and {probes.nonmated_count:,} non-mated probes."
         )
+    if len(trial.draws) > 1:
+        yield plain(
+            f"{len(trial.draws)} galleries of {result.study.gallery_size:,} subjects were drawn; "
+            "each probe counts once in each."
+        )
     yield plain(
         f"Failures to enrol: {trial.fte}, to acquire: {probes.failures_to_acquire} "
         "(both count as misses)."
@@ -161,6 +166,8 @@ def _meaning(rates: Measures) -> Iterator[RenderableType]:
         )
     for curve in rates.quality[:1]:
         start, end = curve.points[0], curve.points[-1]
+        if not start.fnir.cases:
+            continue  # nothing that quality could explain
         yield plain(
             f"Refusing the {end.share:.0%} of mated probes of lowest quality: FNIR "
             f"{words(start.fnir)} → {words(end.fnir)}"
