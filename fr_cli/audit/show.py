@@ -15,7 +15,7 @@ from fr_cli.audit.line import Line
 from fr_cli.errors import AuditBroken, UsageProblem
 
 #: Phases that are an act by themselves.
-_ALONE = frozenset({"genesis", "recovery"})
+_ALONE = frozenset({"genesis", "recovery", "rotation"})
 
 
 @dataclass

@@ -102,7 +102,7 @@ def purge(order: Order, bench: Bench) -> PurgeReport:
             )
         assert act.head is not None
         what = _certified(order, done) | {"act": act.id, "policy": bench.policy_digest}
-        certificate = certify(what, bench.site.origin, act.head, bench.signer)
+        certificate = certify(what, bench.site.origin, act.head, bench.audit.signer)
         file.write(certificate)
     return PurgeReport(
         subject_id=selection.value if selection.kind == "subject" else None,
