@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from fr_cli.cli.audit import disclose, proofs, rotate, show, verify, witness
+from fr_cli.cli.audit import disclose, expire, proofs, rotate, show, verify, witness
 
 app = typer.Typer(
     help="Check, prove, read and look after the signed log.",
@@ -20,3 +20,4 @@ app.command("show")(show.show)
 app.command("export")(disclose.export)
 app.command("extract")(disclose.extract)
 app.command("rotate")(rotate.rotate)
+app.command("expire")(expire.expire)
