@@ -7,6 +7,7 @@ from dataclasses import asdict
 import typer
 
 from fr_cli.cli.output import plain, table
+from fr_cli.cli.protection import NewPassphrase, Reason, protection
 from fr_cli.cli.wiring import session_of
 
 app = typer.Typer(help="Look after the gallery.", no_args_is_help=True, rich_markup_mode=None)
@@ -57,4 +58,32 @@ def rebuild(context: typer.Context) -> None:
     session.output.show(
         {"schema": "fr/gallery-rebuild/1", "generation": generation},
         plain(f"Generation {generation} is built and searched from now on."),
+    )
+
+
+@app.command("rotate-key")
+def rotate_key(
+    context: typer.Context, reason: Reason = "", passphrase: NewPassphrase = None
+) -> None:
+    """Exchange the site key, and wrap all other keys anew. No template is touched."""
+    from fr_cli.operations.keys import rotate_site_key
+
+    session = session_of(context)
+    protect = protection(session, passphrase)
+    with session.bench() as bench:
+        result = rotate_site_key(reason, bench, protect)
+    session.output.show(
+        {
+            "schema": "fr/gallery-rotate-key/1",
+            "epoch": result.epoch,
+            "passphrase": result.passphrase,
+            "audit": {"size": result.head.size, "root": result.head.root},
+        },
+        plain("The site key is a new one, and every other key is wrapped under it."),
+        plain(
+            "The old one opens nothing in this home any more. With a copy of keys/ from before it"
+        ),
+        plain(
+            "opens a copy of the gallery from before: let those expire. Back up the new site.key."
+        ),
     )

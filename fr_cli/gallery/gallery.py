@@ -27,6 +27,7 @@ from fr_cli.gallery.search import EXACT_UP_TO, with_index
 from fr_cli.gallery.store import NewReference, Sealed, Store
 from fr_cli.gallery.vault import KeySlots, seal, unseal
 from fr_cli.gallery.view import View, bound, load_view
+from fr_cli.gallery.wrapping import GENERATIONS, SUBJECTS, Wrapping
 from fr_cli.keys import SigningKey, SiteKey
 from fr_cli.records import Compared, Enrolment, Hit, Origin, Template
 from fr_cli.site import Site
@@ -62,9 +63,9 @@ class Gallery:
         self.fingerprint = store.meta("fingerprint")
         self._hash_secret = site_key.derive("image")
         self._alias_secret = site_key.derive("suppression")
-        wrapping = site_key.derive("wrap")
-        self.subject_keys = KeySlots(site.keys / "subjects.slots", wrapping)
-        generation_keys = KeySlots(site.keys / "generations.slots", wrapping)
+        self.wrapping = Wrapping(site_key)
+        self.subject_keys = KeySlots(site.keys / SUBJECTS, self.wrapping)
+        generation_keys = KeySlots(site.keys / GENERATIONS, self.wrapping)
         # Not the log's key, which may be rotated: generations must open all the same.
         signer = SigningKey.from_secret(site_key.derive("manifest"))
         self.generations = Generations(site.gallery / "generations", generation_keys, signer)
@@ -107,6 +108,7 @@ class Gallery:
         holder, if another process keeps the lock for longer than PATIENCE.
         """
         with locked(self.folder):
+            self.wrapping.settle()
             finished = finish_what_was_begun(self)
             current = int(self.store.meta("generation"))
             for number in self.generations.numbers():
@@ -334,7 +336,7 @@ def _create(site: Site, site_key: SiteKey, path: Path, fingerprint: str) -> None
     if path.exists():
         return  # another process was first
     (site.gallery / "generations").mkdir(mode=0o700, exist_ok=True)
-    slots = KeySlots(site.keys / "generations.slots", site_key.derive("wrap"))
+    slots = KeySlots(site.keys / GENERATIONS, Wrapping(site_key))
     if not len(slots):
         slots.create(1)  # slot 0 belongs to the empty generation, which needs no key
     draft = path.with_name("gallery.new")

@@ -1,10 +1,14 @@
-"""Files that hold secrets: made for their owner alone, durable, and never written over."""
+"""Files that hold secrets: made for their owner alone, durable, replaced as a whole or not."""
 
 from __future__ import annotations
 
 import os
+import secrets
+from contextlib import suppress
 from pathlib import Path
+from typing import BinaryIO
 
+from fr_cli.disk import sync_folder
 from fr_cli.errors import ConfigurationError
 
 
@@ -51,3 +55,44 @@ def read_private(path: Path) -> bytes:
             hint=f"Close it with: chmod 600 {path}",
         )
     return data
+
+
+def replace_private(path: Path, data: bytes) -> None:
+    """Put a secret in the place of another, durable; the old bytes are overwritten in their place.
+
+    At every moment one of the two is there as a whole. Call `tidy` first, and after a crash.
+    """
+    draft, old = _beside(path)
+    write_private(draft, data)
+    with path.open("r+b") as file:
+        # A second name, by which the old bytes are found if this process dies; not every file
+        # system has such names.
+        with suppress(PermissionError):
+            old.hardlink_to(path)
+        sync_folder(path.parent)
+        draft.replace(path)
+        sync_folder(path.parent)
+        _overwrite(file)
+    old.unlink(missing_ok=True)
+    sync_folder(path.parent)
+
+
+def tidy(path: Path) -> None:
+    """Destroy what a replacement that was cut short has left beside a secret."""
+    for leftover in _beside(path):
+        if leftover.exists():
+            if not (path.exists() and leftover.samefile(path)):
+                with leftover.open("r+b") as file:
+                    _overwrite(file)
+            leftover.unlink()
+            sync_folder(path.parent)
+
+
+def _beside(path: Path) -> tuple[Path, Path]:
+    return path.with_name(f"{path.name}.next"), path.with_name(f"{path.name}.old")
+
+
+def _overwrite(file: BinaryIO) -> None:
+    file.write(secrets.token_bytes(os.fstat(file.fileno()).st_size))
+    file.flush()
+    os.fsync(file.fileno())

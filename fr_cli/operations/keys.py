@@ -1,4 +1,4 @@
-"""New keys for old ones: the key that signs the log."""
+"""New keys for old ones: the key that signs the log, and the site key that wraps all others."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from fr_cli.errors import ConfigurationError
+from fr_cli.gallery.lock import locked
+from fr_cli.gallery.wrapping import Wrapping
 from fr_cli.keys import SigningKey
 from fr_cli.operations.bench import Bench
 from fr_cli.operations.grounds import why
@@ -51,3 +53,36 @@ def rotate_signer(reason: str, bench: Bench, protect: Protect = as_before) -> Si
         act.decide(entry=named.size - 1, key=key)
     assert act.head is not None
     return SignerRotated(key, named.size - 1, under is not None, act.head)
+
+
+@dataclass(frozen=True)
+class SiteKeyRotated:
+    """How often the slots were wrapped anew so far, and whether the key is under a passphrase."""
+
+    epoch: int
+    passphrase: bool
+    head: Head
+
+
+def rotate_site_key(reason: str, bench: Bench, protect: Protect = as_before) -> SiteKeyRotated:
+    """Exchange the site key, and wrap the key of every subject and generation anew.
+
+    No template is touched. ConfigurationError if the key in force is a credential of systemd.
+    """
+    if bench.site_key.from_credential:
+        raise ConfigurationError(
+            "The site key is a credential of systemd, which fr cannot replace.",
+            hint="Decrypt it to site.key in keys/ (mode 600), run this again outside of the unit, "
+            "encrypt the new site.key, and remove the file.",
+        )
+    with (
+        bench.audit.act("gallery rotate-key", "administration", **why(reason)) as act,
+        locked(bench.site.gallery),
+    ):
+        wrapping = Wrapping(bench.site_key)
+        wrapping.settle()
+        under = protect(wrapping.under)
+        epoch = wrapping.rotate(under)
+        act.decide(epoch=epoch)
+    assert act.head is not None
+    return SiteKeyRotated(epoch, under is not None, act.head)

@@ -66,6 +66,7 @@ class _Done:
     finished: list[Purged]
     shared_images: int
     generation: int
+    epoch: int
 
     @property
     def counts(self) -> dict[str, int]:
@@ -98,6 +99,7 @@ def purge(order: Order, bench: Bench) -> PurgeReport:
                 kept=done.plan.kept.total(),
                 root=_root(done.purged),
                 generation=done.generation,
+                epoch=done.epoch,
                 grade=GRADE,
             )
         assert act.head is not None
@@ -143,7 +145,7 @@ def _delete(
         for going in plan.going
         for one in going.references
     )
-    return _Done(plan, [*again, *purged], others, shared, generation)
+    return _Done(plan, [*again, *purged], others, shared, generation, gallery.wrapping.epoch)
 
 
 def _certified(order: Order, done: _Done) -> dict[str, JSON]:
@@ -156,6 +158,7 @@ def _certified(order: Order, done: _Done) -> dict[str, JSON]:
         "root": _root(done.purged),
         "finished": _described(done.finished),
         "generation": done.generation,
+        "epoch": done.epoch,
     }
 
 
