@@ -72,6 +72,11 @@ class AuditLog:
             )
         return log
 
+    @property
+    def signer(self) -> SigningKey:
+        """The key that signed what was written last; another process may have rotated it since."""
+        return self._signer
+
     def head(self) -> Head:
         """The signed head of the file as it is now; writes nothing."""
         try:
@@ -112,7 +117,7 @@ class AuditLog:
         return Act(self, command, kind, held[0])
 
     def rotate(
-        self, new: SigningKey, keys: Path | None = None, passphrase: str | None = None
+        self, new: SigningKey, keys: Path | None = None, passphrase: bytes | None = None
     ) -> Head:
         """Sign with a new key from here on; the head is of the entry that names it.
 

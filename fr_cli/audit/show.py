@@ -15,7 +15,7 @@ from fr_cli.audit.line import Line
 from fr_cli.errors import AuditBroken, UsageProblem
 
 #: Phases that are an act by themselves.
-_ALONE = frozenset({"genesis", "recovery"})
+_ALONE = frozenset({"genesis", "recovery", "rotation"})
 
 
 @dataclass
@@ -88,7 +88,11 @@ class ActRecord:
 
     def mentions(self, ids: Collection[str]) -> bool:
         """Whether one of these stands in an entry as a whole string."""
-        return any(text in ids for entry in self.entries for text in _strings(entry))
+        return any(text in ids for text in self.strings())
+
+    def strings(self) -> Iterator[str]:
+        """Every string value of its entries."""
+        return (text for entry in self.entries for text in _strings(entry))
 
 
 def _strings(value: JSON) -> Iterator[str]:

@@ -54,6 +54,8 @@ class Policy(_Strict):
     evaluation: Literal["warn", "refuse"]
     #: The greatest age of each retention group; None for no limit. Homes of before have no rules.
     retention: dict[str, Days | None] = {"default": None}
+    #: How long the log keeps what each command did; None for no limit.
+    audit_retention: dict[str, Days | None] = {"default": None}
 
     #: Whether enrolled photos are kept, sealed; else a later change of model needs new photos.
     keep_photos: bool = False

@@ -20,7 +20,7 @@ COMMANDS = {
     "purge": "Delete subjects for good: one, those of a watchlist or source, the expired, or all.",
     "gallery": "Look after the gallery.",
     "models": "Fetch and check weights.",
-    "audit": "Check, prove and read the signed log.",
+    "audit": "Check, prove, read and look after the signed log.",
     "policy": "Show and check the policy.",
 }
 

@@ -9,6 +9,7 @@ import typer
 
 from fr_cli.cli import options
 from fr_cli.cli.output import plain, table
+from fr_cli.cli.protection import NewPassphrase, Reason, protection
 from fr_cli.cli.wiring import session_of
 
 if TYPE_CHECKING:
@@ -167,3 +168,31 @@ def migration_pictures(result: Migrated) -> list[RenderableType]:
             )
         )
     return [*lines, plain(f"Entry {result.head.size} of the audit log.", "dim")]
+
+
+@app.command("rotate-key")
+def rotate_key(
+    context: typer.Context, reason: Reason = "", passphrase: NewPassphrase = None
+) -> None:
+    """Exchange the site key, and wrap all other keys anew. No template is touched."""
+    from fr_cli.operations.keys import rotate_site_key
+
+    session = session_of(context)
+    protect = protection(session, passphrase)
+    with session.bench() as bench:
+        result = rotate_site_key(reason, bench, protect)
+    session.output.show(
+        {
+            "schema": "fr/gallery-rotate-key/1",
+            "epoch": result.epoch,
+            "passphrase": result.passphrase,
+            "audit": {"size": result.head.size, "root": result.head.root},
+        },
+        plain("The site key is a new one, and every other key is wrapped under it."),
+        plain(
+            "The old one opens nothing in this home any more. With a copy of keys/ from before it"
+        ),
+        plain(
+            "opens a copy of the gallery from before: let those expire. Back up the new site.key."
+        ),
+    )

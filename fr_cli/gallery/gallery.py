@@ -23,6 +23,7 @@ from fr_cli.gallery.search import EXACT_UP_TO, with_index
 from fr_cli.gallery.store import Store
 from fr_cli.gallery.vault import KeySlots, seal
 from fr_cli.gallery.view import bound
+from fr_cli.gallery.wrapping import GENERATIONS, Wrapping
 from fr_cli.keys import SiteKey
 from fr_cli.records import Enrolment, Template
 from fr_cli.site import Site
@@ -86,6 +87,7 @@ class Gallery(Reader):
         """
         with locked(self.folder):
             self._same_model()
+            self.wrapping.settle()
             destroy_left(self)
             finished = finish_what_was_begun(self)
             current = int(self.store.meta("generation"))
@@ -217,7 +219,7 @@ def _create(site: Site, site_key: SiteKey, path: Path, fingerprint: str) -> None
     if path.exists():
         return  # another process was first
     (site.gallery / "generations").mkdir(mode=0o700, exist_ok=True)
-    slots = KeySlots(site.keys / "generations.slots", site_key.derive("wrap"))
+    slots = KeySlots(site.keys / GENERATIONS, Wrapping(site_key))
     if not len(slots):
         slots.create(1)  # slot 0 belongs to the empty generation, which needs no key
     draft = path.with_name("gallery.new")

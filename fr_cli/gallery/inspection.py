@@ -80,7 +80,17 @@ def measure(gallery: Gallery) -> Stats:
 
 def inspect(gallery: Gallery, listener: Listener) -> list[Finding]:
     """Everything that is wrong, with what mends it; empty for a whole gallery."""
-    return [*_database(gallery), *_templates(gallery, listener), *_generation(gallery)]
+    return [
+        *_keys(gallery),
+        *_database(gallery),
+        *_templates(gallery, listener),
+        *_generation(gallery),
+    ]
+
+
+def _keys(gallery: Gallery) -> Iterator[Finding]:
+    if gallery.wrapping.unfinished:
+        yield Finding("The keys were being wrapped anew when a command died", "fr gallery rebuild")
 
 
 def _database(gallery: Gallery) -> Iterator[Finding]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fr_cli.errors import FrError
-from fr_cli.keys import SigningKey, SiteKey
+from fr_cli.keys import Passphrase, SigningKey, SiteKey
 from fr_cli.site import Site, model_folders, open_site
 
 if TYPE_CHECKING:
@@ -23,19 +23,27 @@ if TYPE_CHECKING:
     from fr_cli.face.batch import Maker
     from fr_cli.face.pipeline import Choice, FacePipeline
     from fr_cli.gallery.gallery import Gallery
+    from fr_cli.keys.passphrase import Ask
     from fr_cli.operations.calibration_files import InForce
 
 
 class Bench:
     """Log, policy, models, calibration and gallery of one home; a context manager."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, ask: Ask | None = None) -> None:
+        """`ask` asks for a passphrase; None where nobody can be asked."""
         self.site: Site = _settled(open_site(home))
+        self._passphrase = Passphrase(ask)
 
     @cached_property
     def signer(self) -> SigningKey:
-        """The key that signs the log and the generations."""
-        return SigningKey.load(self.site.keys)
+        """The key that signs the log, as the home has it now."""
+        return SigningKey.load(self.site.keys, self._passphrase)
+
+    @cached_property
+    def site_key(self) -> SiteKey:
+        """The key that wraps all others."""
+        return SiteKey.load(self.site.keys, self._passphrase)
 
     @cached_property
     def audit(self) -> AuditLog:
@@ -94,7 +102,7 @@ class Bench:
 
         return Gallery.open(
             self.site,
-            SiteKey.load(self.site.keys),
+            self.site_key,
             fingerprint=None if any_model else self.fingerprint,
             create=create,
         )

@@ -35,7 +35,9 @@ def certify(
 ) -> dict[str, Any]:
     """`certificate`, and an Ed25519 `signature` (base64) by the audit key over its JCS bytes.
 
-    Random ids only. The schema within keeps it apart from all else that this key signs.
+    `signer` is the key that signed the head; the certificate names it, for it may be a later one
+    than audit.pub. Random ids only. The schema within keeps it apart from all else that this key
+    signs.
     """
     certificate: dict[str, JSON] = {
         "schema": SCHEMA,
@@ -45,6 +47,7 @@ def certify(
         "grade": GRADE,
         "remains": REMAINS,
         "audit": {"size": head.size, "root": head.root},
+        "key": base64.b64encode(signer.public).decode(),
     }
     body = canonical(certificate)
     signature = base64.b64encode(signer.sign(body)).decode()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from fr_cli.errors import ConfigurationError
 from fr_cli.face import weights
 from fr_cli.gallery.selection import Selection
+from fr_cli.operations.audit import log_of
 from fr_cli.operations.bench import Bench
 from fr_cli.operations.enroll import Enrolled, Source, enroll
 from fr_cli.operations.identify import Identification, Question, identify
@@ -85,11 +86,12 @@ def demo(home: Path, listener: Listener) -> Iterator[Chapter]:
         )
         from fr_cli.audit.verify import verify_log
 
+        log = log_of(home, None, None)
         yield Chapter(
             "The signed log",
             "Each of these acts was written down before it was done, and its outcome before it "
             "was shown. Anyone can check that with the public key.",
-            verify_log(bench.audit.path, bench.signer.public, bench.site.origin, full=True),
+            verify_log(log.path, log.public, log.origin, full=True),
         )
 
 

@@ -11,14 +11,16 @@ from fr_cli.keys import SigningKey, SiteKey
 from fr_cli.site import Site, create_site, write_site
 
 
-def init(home: Path) -> Site:
+def init(home: Path, passphrase: bytes | None = None) -> Site:
     """Make a home at the folder; its log begins with the genesis entry.
+
+    Both keys, the one that signs and the one that wraps, are under the passphrase if it is given.
 
     Raises ConfigurationError if there is one already, or if keys of an earlier one lie there.
     """
     site = create_site(home, model=EMBEDDER)
-    SiteKey.create(site.keys)
-    signer = SigningKey.create(site.keys)
+    SiteKey.create(site.keys, passphrase)
+    signer = SigningKey.create(site.keys, passphrase)
     site.policy.write_bytes(default_policy())
     AuditLog.create(site.audit, signer, site.origin)
     write_site(site)

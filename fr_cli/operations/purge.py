@@ -18,7 +18,6 @@ from fr_cli.gallery.gallery import Gallery
 from fr_cli.gallery.purging import Purged
 from fr_cli.gallery.retention import HOLD
 from fr_cli.gallery.selection import Plan, Selection, select
-from fr_cli.keys import SiteKey
 from fr_cli.operations import cache
 from fr_cli.operations.bench import Bench
 from fr_cli.operations.certificate import GRADE, CertificateFile, certify
@@ -70,6 +69,7 @@ class _Done:
     finished: list[Purged]
     shared_images: int
     generation: int
+    epoch: int
 
     @property
     def counts(self) -> dict[str, int]:
@@ -103,11 +103,12 @@ def purge(order: Order, bench: Bench) -> PurgeReport:
                 kept=done.plan.kept.total(),
                 root=_root(done.purged),
                 generation=done.generation,
+                epoch=done.epoch,
                 grade=GRADE,
             )
         assert act.head is not None
         what = _certified(order, done) | {"act": act.id, "policy": bench.policy_digest}
-        certificate = certify(what, bench.site.origin, act.head, bench.signer)
+        certificate = certify(what, bench.site.origin, act.head, bench.audit.signer)
         file.write(certificate)
     return PurgeReport(
         subject_id=selection.value if selection.kind == "subject" else None,
@@ -150,12 +151,12 @@ def _delete(
         for going in plan.going
         for one in going.references
     )
-    return _Done(plan, [*again, *purged], others, shared, generation)
+    return _Done(plan, [*again, *purged], others, shared, generation, gallery.wrapping.epoch)
 
 
 def _forget_cached(plan: Plan, selection: Selection, bench: Bench) -> None:
     """Templates that an evaluation kept of the same photos go too, all of them with everybody."""
-    site, key = bench.site, SiteKey.load(bench.site.keys)
+    site, key = bench.site, bench.site_key
     if selection.kind == "all":
         cache.forget(site, key)
         return
@@ -175,6 +176,7 @@ def _certified(order: Order, done: _Done) -> dict[str, JSON]:
         "root": _root(done.purged),
         "finished": _described(done.finished),
         "generation": done.generation,
+        "epoch": done.epoch,
     }
 
 

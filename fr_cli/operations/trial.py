@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Literal
 from fr_cli.audit.entry import JSON
 from fr_cli.errors import UsageProblem
 from fr_cli.face.pipeline import Choice
-from fr_cli.keys import SiteKey
 from fr_cli.operations.bench import Bench
 from fr_cli.operations.cache import Cache
 from fr_cli.operations.labelled import Enrolled, Labelled, Role, Sample, read_labelled
@@ -164,7 +163,7 @@ def _reader(
         needed = ("probe",) if study.gallery else ("reference", "probe")
     kept = None
     if study.cache:
-        key = SiteKey.load(bench.site.keys)
+        key = bench.site_key
         kept = Cache(bench.site, key, bench.fingerprint, study.face)
     return partial(
         read_labelled, study.source, bench, listener,
