@@ -6,6 +6,7 @@ import contextlib
 import sqlite3
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
@@ -56,11 +57,23 @@ CREATE INDEX suppressed_subject ON suppressed (subject);
 """
 
 
+@dataclass(frozen=True)
+class State:
+    """Where a gallery stands: how often it was changed, by which act of the log at last, and the
+    generation that it searches. Held against the log, it shows a gallery that was put back.
+    """
+
+    change: int = 0
+    act: str = ""
+    generation: int = 0
+
+
 class Database:
-    """One connection to the database of a gallery."""
+    """One connection to the database of a gallery; `act` names who changes it in the log."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self.db = connection
+        self.act = ""
 
     @classmethod
     def create(cls, path: Path, fingerprint: str) -> Self:
@@ -95,12 +108,25 @@ class Database:
         """All or nothing; on disk when the block ends."""
         with _translated():
             self.db.execute("BEGIN IMMEDIATE")
+            before = self.db.total_changes
             try:
                 yield
+                if self.act and self.db.total_changes != before:
+                    self.set_meta(change=str(self.state().change + 1), act=self.act)
             except BaseException:
                 self.db.execute("ROLLBACK")
                 raise
             self.db.execute("COMMIT")
+
+    def state(self) -> State:
+        """Where the gallery stands."""
+        with _translated():
+            found = dict(self.db.execute("SELECT key, value FROM meta").fetchall())
+        try:
+            number = int(found["generation"])
+            return State(int(found.get("change", 0)), found.get("act", ""), number)
+        except (KeyError, ValueError):
+            raise GalleryDamaged("The gallery does not say where it stands.") from None
 
     @contextlib.contextmanager
     def snapshot(self) -> Iterator[None]:

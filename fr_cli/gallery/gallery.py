@@ -83,7 +83,7 @@ class Gallery:
         Raises GalleryMissing, GalleryDamaged, or OtherModel if it was enrolled with a model of
         another fingerprint.
         """
-        path = site.gallery / "gallery.db"
+        path = site.database
         if create and fingerprint and not path.exists():
             with locked(site.gallery):
                 _create(site, site_key, path, fingerprint)

@@ -13,12 +13,12 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fr_cli.errors import ConfigurationError
+from fr_cli.errors import ConfigurationError, GalleryMissing
 from fr_cli.keys import SigningKey, SiteKey
 from fr_cli.site import Site, model_folders, open_site
 
 if TYPE_CHECKING:
-    from fr_cli.audit.log import AuditLog
+    from fr_cli.audit.log import Act, AuditLog
     from fr_cli.authority.policy import Policy
     from fr_cli.decision.calibration import Calibration
     from fr_cli.face.batch import Maker
@@ -87,16 +87,38 @@ class Bench:
             self.model_folders, embedder=self.site.model, floors=self.policy.quality_floors
         )
 
-    def gallery(self, *, create: bool = False) -> Gallery:
-        """Open the gallery; close it after use."""
+    def gallery(self, act: Act, *, create: bool = False) -> Gallery:
+        """Open the gallery for an act of the log; close it after use.
+
+        GalleryDamaged if it is not the gallery that the log knows.
+        """
+        from fr_cli.operations.standing import compare, newest_state
+
+        if create and not self.site.database.exists() and newest_state(self.audit.path).state.act:
+            raise GalleryMissing(
+                "There is no gallery, but the log knows one.",
+                hint="Restore its backup with: fr gallery restore",
+            )
+        gallery = self.unchecked_gallery(act, create=create)
+        try:
+            act.decide(**compare(gallery.store.state, self.audit.path).repeated())
+        except BaseException:
+            gallery.close()
+            raise
+        return gallery
+
+    def unchecked_gallery(self, act: Act, *, create: bool = False) -> Gallery:
+        """Open the gallery as it is, whatever the log says of it."""
         from fr_cli.gallery.gallery import Gallery
 
-        return Gallery.open(
+        gallery = Gallery.open(
             self.site,
             SiteKey.load(self.site.keys),
             fingerprint=self.fingerprint,
             create=create,
         )
+        gallery.store.act = act.id
+        return gallery
 
     @property
     def calibration(self) -> Calibration | None:
