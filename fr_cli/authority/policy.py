@@ -54,6 +54,8 @@ class Policy(_Strict):
     evaluation: Literal["warn", "refuse"]
     #: The greatest age of each retention group; None for no limit. Homes of before have no rules.
     retention: dict[str, Days | None] = {"default": None}
+    #: How long the key of a backup is kept.
+    backup_days: Days = 30
 
     @property
     def quality_floors(self) -> dict[str, float]:

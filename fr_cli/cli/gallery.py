@@ -6,6 +6,7 @@ from dataclasses import asdict
 
 import typer
 
+from fr_cli.cli.backup import accept, backup, restore
 from fr_cli.cli.output import plain, table
 from fr_cli.cli.wiring import session_of
 
@@ -58,3 +59,8 @@ def rebuild(context: typer.Context) -> None:
         {"schema": "fr/gallery-rebuild/1", "generation": generation},
         plain(f"Generation {generation} is built and searched from now on."),
     )
+
+
+app.command("backup")(backup)
+app.command("restore")(restore)
+app.command("accept")(accept)

@@ -10,7 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from fr_cli.errors import FrError, GalleryDamaged, GalleryLocked, GalleryMissing
+from fr_cli.errors import (
+    FrError,
+    GalleryDamaged,
+    GalleryLocked,
+    GalleryMissing,
+    GalleryUnwritable,
+)
 
 SCHEMA_VERSION = 2
 APPLICATION_ID = 0x66723031  # "fr01"
@@ -97,7 +103,9 @@ class Database:
             store = cls(_connect(path))
             version = store.db.execute("PRAGMA user_version").fetchone()[0]
             application = store.db.execute("PRAGMA application_id").fetchone()[0]
-        except (sqlite3.DatabaseError, UnicodeDecodeError) as trouble:
+        except sqlite3.Error as trouble:
+            raise translated(trouble) from trouble
+        except UnicodeDecodeError as trouble:
             raise GalleryDamaged(f"The database {path} cannot be read: {trouble}.") from trouble
         if (application, version) != (APPLICATION_ID, SCHEMA_VERSION):
             raise GalleryDamaged(f"{path} is not a gallery of schema {SCHEMA_VERSION}.")
@@ -185,6 +193,8 @@ def translated(trouble: sqlite3.Error) -> FrError:
     """What an error of SQLite means for the gallery."""
     if "locked" in str(trouble) or "busy" in str(trouble):
         return GalleryLocked(f"The gallery's database stayed locked: {trouble}.", hint="Try again.")
+    if any(word in str(trouble) for word in ("disk is full", "readonly", "disk I/O error")):
+        return GalleryUnwritable(f"The gallery's database cannot be written: {trouble}.")
     return GalleryDamaged(f"The gallery's database failed: {trouble}.")
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 from fr_cli.errors import (
     GalleryDamaged,
     GalleryMissing,
+    GalleryUnwritable,
     OtherModel,
     SubjectUnknown,
 )
@@ -23,6 +24,7 @@ from fr_cli.gallery.database import translated
 from fr_cli.gallery.generation import Generations, Packed
 from fr_cli.gallery.lock import locked, now
 from fr_cli.gallery.purging import Purged, finish_what_was_begun
+from fr_cli.gallery.restoring import finish_restoring
 from fr_cli.gallery.search import EXACT_UP_TO, with_index
 from fr_cli.gallery.store import NewReference, Sealed, Store
 from fr_cli.gallery.vault import KeySlots, seal, unseal
@@ -85,7 +87,7 @@ class Gallery:
         """
         path = site.database
         if create and fingerprint and not path.exists():
-            with locked(site.gallery):
+            with locked(site.gallery), _writable(site.gallery):
                 _create(site, site_key, path, fingerprint)
         gallery = cls(site, site_key, Store.open(path))
         if fingerprint is not None and gallery.fingerprint != fingerprint:
@@ -104,15 +106,21 @@ class Gallery:
         """Hold the write lock, after finishing what a crash left half done.
 
         Yields the purges of earlier commands that were finished. GalleryLocked, naming the
-        holder, if another process keeps the lock for longer than PATIENCE.
+        holder, if another process keeps the lock for longer than PATIENCE; GalleryUnwritable if
+        the disk is full or does not let itself be written.
         """
-        with locked(self.folder):
+        with locked(self.folder), _writable(self.folder):
+            finish_restoring(self)
             finished = finish_what_was_begun(self)
-            current = int(self.store.meta("generation"))
-            for number in self.generations.numbers():
-                if number != current:
-                    self.generations.destroy(number)
+            self.keep_only_current()
             yield finished
+
+    def keep_only_current(self) -> None:
+        """Destroy all generations but the one that is searched; needs the lock."""
+        current = int(self.store.meta("generation"))
+        for number in self.generations.numbers():
+            if number != current:
+                self.generations.destroy(number)
 
     def image_key(self, image: bytes) -> str:
         """The keyed hash by which an image is known again; says nothing without the site key."""
@@ -328,6 +336,14 @@ def _patiently(read: Callable[[], T]) -> T:
         with contextlib.suppress(GalleryDamaged):
             return read()
     return read()
+
+
+@contextlib.contextmanager
+def _writable(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as trouble:
+        raise GalleryUnwritable(f"{folder} cannot be written: {trouble.strerror}.") from trouble
 
 
 def _create(site: Site, site_key: SiteKey, path: Path, fingerprint: str) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from fr_cli.errors import GalleryLocked
+from fr_cli.errors import GalleryLocked, GalleryUnwritable
 
 #: Seconds that a writer waits for another one.
 PATIENCE = 30.0
@@ -19,7 +19,10 @@ PATIENCE = 30.0
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Hold the lock file of a gallery, waiting up to PATIENCE for who has it."""
-    handle = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        handle = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as trouble:
+        raise GalleryUnwritable(f"{folder} cannot be written: {trouble.strerror}.") from trouble
     until = time.monotonic() + PATIENCE
     try:
         while True:

@@ -45,16 +45,20 @@ class KeySlots:
 
     def create(self, count: int) -> list[tuple[int, bytes]]:
         """Make `count` keys in new slots, on disk when this returns: [(slot, key), …]."""
+        keys = [secrets.token_bytes(32) for _ in range(count)]
+        return list(zip(self.keep(keys), keys, strict=True))
+
+    def keep(self, keys: Sequence[bytes]) -> range:
+        """Put keys into new slots, on disk when this returns; which slots these are."""
         handle = self._open(os.O_RDWR | os.O_CREAT)
         try:
             # A crash may have left part of a slot at the end; start behind it.
             first = -(-os.fstat(handle).st_size // SLOT)
-            keys = [secrets.token_bytes(32) for _ in range(count)]
             _write_all(handle, b"".join(map(self._slot, keys)), first * SLOT)
             os.fsync(handle)
         finally:
             os.close(handle)
-        return list(enumerate(keys, start=first))
+        return range(first, first + len(keys))
 
     def read(self, slot: int) -> bytes:
         """The key in a slot; GalleryDamaged if it was destroyed or altered."""

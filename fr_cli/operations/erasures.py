@@ -15,7 +15,9 @@ from fr_cli.records import Listener
 
 #: Random ids in one entry of the log, whose lines are bounded.
 _BATCH = 1000
-_MARKS = (b'"purging":', b'"finished_purge":', b'"cmd":"purge"')
+#: The command that makes a backup, as the log has it.
+BACKUP = "gallery backup"
+_MARKS = (b'"purging":', b'"finished_purge":', b'"cmd":"purge"', b'"cmd":"gallery backup"')
 
 
 def described(purged: Iterable[Purged]) -> list[JSON]:
@@ -70,18 +72,21 @@ class Gone:
 
     `subjects` as a whole; `references` of subjects who keep others (subject → references; None
     where the log, written by an older fr, does not name them). `begun` are subjects of purges
-    whose end the log does not know: they may or may not be gone.
+    whose end the log does not know: they may or may not be gone. `later` are those of `subjects`
+    who went after the backup that was asked about; None if the log does not know that one.
     """
 
     subjects: set[str] = field(default_factory=set)
     references: dict[str, set[str] | None] = field(default_factory=dict)
     begun: set[str] = field(default_factory=set)
+    later: set[str] | None = None
 
     def _add(self, one: dict[str, object]) -> None:
         uid, names = str(one["subject"]), one.get("gone")
-        self.begun.discard(uid)
         if one["whole"]:
             self.subjects.add(uid)
+            if self.later is not None:
+                self.later.add(uid)
             return
         known = self.references.setdefault(uid, set())
         if not isinstance(names, list) or known is None:
@@ -90,8 +95,11 @@ class Gone:
             known.update(map(str, names))
 
 
-def purged_by(log: Log, listener: Listener) -> Gone:
-    """Read the whole log, checked against its signed root; AuditBroken if it is not right."""
+def purged_by(log: Log, listener: Listener, backup: str = "") -> Gone:
+    """Read the whole log, checked against its signed root; AuditBroken if it is not right.
+
+    `backup` is the id of a backup that is asked about.
+    """
     gone = Gone()
     announced: dict[str, list[dict[str, object]]] = {}
     for line in log.read(listener=listener):
@@ -99,6 +107,10 @@ def purged_by(log: Log, listener: Listener) -> Gone:
             continue
         entry = parse(line.body)
         req = str(entry["req"])
+        if entry["cmd"] == BACKUP:
+            if backup and (entry["ph"], entry.get("backup")) == ("intent", backup):
+                gone.later = set()
+            continue
         for one in _listed(entry.get("finished_purge")):
             gone._add(one)
         announced.setdefault(req, []).extend(_listed(entry.get("purging")))

@@ -16,6 +16,7 @@ from fr_cli.gallery.gallery import Gallery
 from fr_cli.gallery.purging import Purged
 from fr_cli.gallery.retention import HOLD
 from fr_cli.gallery.selection import Plan, Selection, select
+from fr_cli.operations.backup import last_expiry
 from fr_cli.operations.bench import Bench
 from fr_cli.operations.certificate import GRADE, CertificateFile, certify
 from fr_cli.operations.erasures import announce, described, root
@@ -89,8 +90,10 @@ def purge(order: Order, bench: Bench) -> PurgeReport:
             changing(gallery, act) as finished,
         ):
             done = _delete(selection, gallery, bench.policy.retention, act, finished)
+            complete_after = last_expiry(bench)
             act.decide(
                 **done.counts,
+                complete_after=complete_after,
                 kept=done.plan.kept.total(),
                 root=root(done.purged),
                 generation=done.generation,
@@ -98,7 +101,7 @@ def purge(order: Order, bench: Bench) -> PurgeReport:
             )
         assert act.head is not None
         what = _certified(order, done) | {"act": act.id, "policy": bench.policy_digest}
-        certificate = certify(what, bench.site.origin, act.head, bench.signer)
+        certificate = certify(what, bench.site.origin, act.head, bench.signer, complete_after)
         file.write(certificate)
     return PurgeReport(
         subject_id=selection.value if selection.kind == "subject" else None,
