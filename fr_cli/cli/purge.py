@@ -176,6 +176,10 @@ def pictures(report: PurgeReport) -> list[RenderableType]:
                 "file in backups, and the source of the photos, are outside of what fr can delete."
             )
         )
+    if until := report.certificate["certificate"]["complete_after"]:
+        lines.append(
+            plain(f"Backups from before can be read until {until}; none brings them back.")
+        )
     return [*lines, plain(f"Entry {report.head.size} of the audit log.", "dim")]
 
 

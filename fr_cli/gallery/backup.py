@@ -105,13 +105,21 @@ class BackupKey:
         return AESGCM(HKDFExpand(hashes.SHA256(), 32, info).derive(self.secret))
 
     def destroy(self) -> None:
-        """Overwrite the file in place, sync, and remove it."""
-        with self.path.open("r+b") as file:
-            file.write(secrets.token_bytes(os.fstat(file.fileno()).st_size))
-            file.flush()
-            os.fsync(file.fileno())
-        self.path.unlink()
-        sync_folder(self.path.parent)
+        """Overwrite the file in place, sync, and remove it; ConfigurationError if it cannot be."""
+        try:
+            try:
+                with self.path.open("r+b") as file:
+                    file.write(secrets.token_bytes(os.fstat(file.fileno()).st_size))
+                    file.flush()
+                    os.fsync(file.fileno())
+            finally:
+                self.path.unlink(missing_ok=True)
+            sync_folder(self.path.parent)
+        except OSError as trouble:
+            raise ConfigurationError(
+                f"The key {self.path} cannot be destroyed: {trouble.strerror}.",
+                hint="Remove it by hand; its old bytes may be left on the disk.",
+            ) from trouble
 
 
 def write(path: Path, key: BackupKey, content: Iterable[bytes]) -> int:

@@ -57,7 +57,8 @@ def backup(target: Path, key: Path | None, bench: Bench) -> Backup:
             try:
                 size = files.write(file, made, copy.pieces())
             except BaseException:
-                made.destroy()
+                with contextlib.suppress(ConfigurationError):  # of which the first trouble is said
+                    made.destroy()
                 raise
             act.decide(
                 backup=header.id, subjects=len(copy.keys), references=copy.references,
@@ -94,9 +95,8 @@ def expired(bench: Bench) -> list[BackupKey]:
 def _destroy_expired(bench: Bench) -> tuple[str, ...]:
     destroyed = []
     for key in expired(bench):
-        with contextlib.suppress(FileNotFoundError):  # another command was quicker
-            key.destroy()
-            destroyed.append(key.header.id)
+        key.destroy()
+        destroyed.append(key.header.id)
     return tuple(destroyed)
 
 
