@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from fr_cli.cli.options import Wait
 from fr_cli.cli.output import plain
 from fr_cli.cli.wiring import Session, session_of
 from fr_cli.errors import UsageProblem
@@ -85,6 +86,7 @@ def restore(
         typer.Option("--without-log", help="The log that knows who was purged since is lost."),
     ] = False,
     yes: Yes = False,
+    wait: Wait = None,
 ) -> None:
     """Put a backup in the place of the gallery, without who was purged since it was made.
 
@@ -95,7 +97,7 @@ def restore(
 
     session = session_of(context)
     _confirm(session, "Put this backup in the place of the gallery?", yes=yes)
-    with session.bench() as bench:
+    with session.bench(wait=wait) as bench:
         done = restoring.restore(file, key, bench, session.listener, without_log=without_log)
     session.output.show(_document(done), *_pictures(done))
 
@@ -104,6 +106,7 @@ def accept(
     context: typer.Context,
     reason: Annotated[str, typer.Option("--reason", help="Why, for the log; no name.")] = "",
     yes: Yes = False,
+    wait: Wait = None,
 ) -> None:
     """Go on with the gallery as it lies there, though the log knows another.
 
@@ -114,7 +117,7 @@ def accept(
 
     session = session_of(context)
     _confirm(session, "Go on with the gallery as it lies there?", yes=yes)
-    with session.bench() as bench:
+    with session.bench(wait=wait) as bench:
         done = restoring.accept(reason, bench, session.listener)
     session.output.show(
         {

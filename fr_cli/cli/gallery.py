@@ -7,6 +7,7 @@ from dataclasses import asdict
 import typer
 
 from fr_cli.cli.backup import accept, backup, restore
+from fr_cli.cli.options import Wait
 from fr_cli.cli.output import plain, table
 from fr_cli.cli.wiring import session_of
 
@@ -48,12 +49,12 @@ def check(context: typer.Context) -> None:
 
 
 @app.command("rebuild")
-def rebuild(context: typer.Context) -> None:
+def rebuild(context: typer.Context, wait: Wait = None) -> None:
     """Build the searched generation anew from the sealed templates."""
     from fr_cli.operations import upkeep
 
     session = session_of(context)
-    with session.bench() as bench:
+    with session.bench(wait=wait) as bench:
         generation = upkeep.rebuild(bench)
     session.output.show(
         {"schema": "fr/gallery-rebuild/1", "generation": generation},

@@ -115,6 +115,8 @@ class BackupKey:
             finally:
                 self.path.unlink(missing_ok=True)
             sync_folder(self.path.parent)
+        except FileNotFoundError:
+            return  # another command was quicker
         except OSError as trouble:
             raise ConfigurationError(
                 f"The key {self.path} cannot be destroyed: {trouble.strerror}.",

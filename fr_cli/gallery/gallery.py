@@ -22,7 +22,7 @@ from fr_cli.errors import (
 )
 from fr_cli.gallery.database import translated
 from fr_cli.gallery.generation import Generations, Packed
-from fr_cli.gallery.lock import locked, now
+from fr_cli.gallery.lock import Turn, locked, now
 from fr_cli.gallery.purging import Purged, finish_what_was_begun
 from fr_cli.gallery.restoring import finish_restoring
 from fr_cli.gallery.search import EXACT_UP_TO, with_index
@@ -58,8 +58,15 @@ class Stored:
 class Gallery:
     """The gallery of one home, for one model; a context manager."""
 
-    def __init__(self, site: Site, site_key: SiteKey, store: Store) -> None:
+    def __init__(
+        self,
+        site: Site,
+        site_key: SiteKey,
+        store: Store,
+        turn: Turn = Turn(),  # noqa: B008  (it is frozen)
+    ) -> None:
         self.folder = site.gallery
+        self.turn = turn
         self.store = store
         self.fingerprint = store.meta("fingerprint")
         self._hash_secret = site_key.derive("image")
@@ -79,6 +86,7 @@ class Gallery:
         *,
         fingerprint: str | None,
         create: bool = False,
+        turn: Turn = Turn(),  # noqa: B008  (it is frozen)
     ) -> Gallery:
         """Open the gallery; make it first if `create` and there is none.
 
@@ -87,9 +95,9 @@ class Gallery:
         """
         path = site.database
         if create and fingerprint and not path.exists():
-            with locked(site.gallery), _writable(site.gallery):
+            with locked(site.gallery, turn), _writable(site.gallery):
                 _create(site, site_key, path, fingerprint)
-        gallery = cls(site, site_key, Store.open(path))
+        gallery = cls(site, site_key, Store.open(path), turn)
         if fingerprint is not None and gallery.fingerprint != fingerprint:
             gallery.close()
             raise OtherModel(
@@ -106,10 +114,10 @@ class Gallery:
         """Hold the write lock, after finishing what a crash left half done.
 
         Yields the purges of earlier commands that were finished. GalleryLocked, naming the
-        holder, if another process keeps the lock for longer than PATIENCE; GalleryUnwritable if
-        the disk is full or does not let itself be written.
+        holder, if another process keeps the lock for longer than this turn waits;
+        GalleryUnwritable if the disk is full or does not let itself be written.
         """
-        with locked(self.folder), _writable(self.folder):
+        with locked(self.folder, self.turn), _writable(self.folder):
             finish_restoring(self)
             finished = finish_what_was_begun(self)
             self.keep_only_current()

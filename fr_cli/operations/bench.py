@@ -24,13 +24,16 @@ if TYPE_CHECKING:
     from fr_cli.face.batch import Maker
     from fr_cli.face.pipeline import Choice, FacePipeline
     from fr_cli.gallery.gallery import Gallery
+    from fr_cli.gallery.lock import Turn
 
 
 class Bench:
     """Log, policy, models, calibration and gallery of one home; a context manager."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, *, wait: float | None = None) -> None:
+        """`wait`: seconds to wait for others who change the gallery; None for the default."""
         self.site: Site = open_site(home)
+        self.wait = wait
 
     @cached_property
     def signer(self) -> SigningKey:
@@ -116,9 +119,16 @@ class Bench:
             SiteKey.load(self.site.keys),
             fingerprint=self.fingerprint,
             create=create,
+            turn=self.turn(act),
         )
         gallery.store.act = act.id
         return gallery
+
+    def turn(self, act: Act) -> Turn:
+        """How an act waits for the gallery's lock."""
+        from fr_cli.gallery.lock import Turn
+
+        return Turn(act.command, self.wait)
 
     @property
     def calibration(self) -> Calibration | None:

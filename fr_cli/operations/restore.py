@@ -151,7 +151,7 @@ def _current(bench: Bench, act: Act) -> tuple[Gallery, bool]:
     except GalleryUnwritable:
         raise
     except (GalleryMissing, GalleryDamaged, sqlite3.DatabaseError):
-        with locked(bench.site.gallery):
+        with locked(bench.site.gallery, bench.turn(act)):
             for path in bench.site.gallery.glob("gallery.db*"):
                 path.unlink()
         return bench.unchecked_gallery(act, create=True), False
