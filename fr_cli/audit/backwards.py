@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from fr_cli.audit.storage import read_tail, snapshot
+from fr_cli.audit.storage import read_tail
 from fr_cli.errors import AuditBroken
 
 _BLOCK = 1 << 16
@@ -17,12 +17,15 @@ def newest_first(path: Path) -> Iterator[bytes]:
 
     They are not checked against the signed root: `fr audit verify` does that.
     """
+    # Without the log's lock, and without syncing it as a head that is given out needs: the end of
+    # a line that is being written is not taken for one.
     try:
-        file, length = snapshot(path)
+        file = path.open("rb", buffering=0)
     except OSError as trouble:
         raise AuditBroken(f"{path} cannot be read: {trouble.strerror}.") from trouble
     with file:
         handle = file.fileno()
+        length = os.fstat(handle).st_size
         # `rest` ends with a line's end and may begin in the middle of one.
         start, rest = read_tail(handle, length).end, b""
         while start > 0:

@@ -111,6 +111,8 @@ def identify(question: Question, bench: Bench) -> Identification:
                 max_candidates=longest,
             )
             answer = _under_evaluation(answer, bench.policy.evaluation)
+            if bench.calibration_note:
+                answer = replace(answer, warnings=(*answer.warnings, bench.calibration_note))
             named = [one.reference_uid for one in answer.candidates] if question.sheet else []
             origins = gallery.origins(named)
         act.decide(basis=basis, sheet=question.sheet, **_for_the_log(answer, compared, bench))
