@@ -189,11 +189,15 @@ def _connect(path: Path) -> sqlite3.Connection:
     return db
 
 
+#: What SQLite says where a folder is read-only or its disk is full.
+_UNWRITABLE = ("disk is full", "readonly", "disk I/O error", "unable to open")
+
+
 def translated(trouble: sqlite3.Error) -> FrError:
     """What an error of SQLite means for the gallery."""
     if "locked" in str(trouble) or "busy" in str(trouble):
         return GalleryLocked(f"The gallery's database stayed locked: {trouble}.", hint="Try again.")
-    if any(word in str(trouble) for word in ("disk is full", "readonly", "disk I/O error")):
+    if any(word in str(trouble) for word in _UNWRITABLE):
         return GalleryUnwritable(f"The gallery's database cannot be written: {trouble}.")
     return GalleryDamaged(f"The gallery's database failed: {trouble}.")
 

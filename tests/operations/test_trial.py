@@ -133,9 +133,7 @@ def test_probes_are_searched_in_the_gallery_of_the_home(
     ]
     path = write_csv(tmp_path / "probes.csv", COLUMNS, *rows)
     with Bench(enrolled.home) as bench, bench.audit.act("evaluate", "combination") as act:
-        trial = gather(
-            Study(path, gallery=True, cache=False), frozenset(), bench, act, Silence()
-        )
+        trial = gather(Study(path, gallery=True, cache=False), frozenset(), bench, act, Silence())
     assert (trial.references, trial.subjects, trial.fte) == (len(ENROLLED), len(ENROLLED), 0)
     assert trial.probes.mated.tolist() == [True, True, False]
     assert trial.probes.rank[:2].tolist() == [1, 1]
