@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 if TYPE_CHECKING:
@@ -130,3 +131,11 @@ class Head:
 
     size: int
     root: str
+
+
+def utc(when: datetime) -> str:
+    """A time as it is stored and shown: UTC, ISO 8601, to the second, such as 2026-03-02T10:11:12Z.
+
+    Two of them compare as texts as the times do.
+    """
+    return when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -222,7 +222,7 @@ class Act:
         self.exit_code = 0
         self.head: Head | None = None
         self._log = log
-        self._command = command
+        self.command = command
         self._kind = kind
         self._lease = lease
         self._decision: dict[str, JSON] = {}
@@ -244,7 +244,7 @@ class Act:
             self._append(writer, "batch", body)
 
     def _append(self, writer: Writer, phase: str, body: dict[str, JSON]) -> Head:
-        return writer.append(cmd=self._command, act=self._kind, ph=phase, req=self.id, **body)
+        return writer.append(cmd=self.command, act=self._kind, ph=phase, req=self.id, **body)
 
     def __enter__(self) -> Act:
         return self

@@ -61,6 +61,8 @@ class Policy(_Strict):
     keep_photos: bool = False
     #: How long who was purged is kept out of the gallery; None for ever.
     suppression_days: Days | None = None
+    #: How long the key of a backup is kept.
+    backup_days: Days = 30
 
     @property
     def quality_floors(self) -> dict[str, float]:

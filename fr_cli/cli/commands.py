@@ -19,6 +19,7 @@ COMMANDS = {
     "evaluate": "Measure error rates on labelled photos.",
     "purge": "Delete subjects for good: one, those of a watchlist or source, the expired, or all.",
     "gallery": "Look after the gallery.",
+    "upgrade": "Bring a home of an older version up to this one.",
     "models": "Fetch and check weights.",
     "audit": "Check, prove, read and look after the signed log.",
     "policy": "Show and check the policy.",

@@ -33,6 +33,7 @@ def enroll(
         bool, typer.Option("--retry", help="Try images again that were refused before.")
     ] = False,
     workers: options.Workers = None,
+    wait: options.Wait = None,
 ) -> None:
     """Enrol reference photos. Run it nightly: unchanged images cost a hash."""
     from fr_cli.operations.enroll import Source
@@ -40,7 +41,7 @@ def enroll(
 
     session = session_of(context)
     choice = options.chosen_face(None, largest)
-    with session.bench() as bench:
+    with session.bench(wait=wait) as bench:
         result = take_in(Source(source, rejects, choice, retry, workers), bench, session.listener)
     session.output.show(document(result), *pictures(result))
     raise typer.Exit(result.exit_code)

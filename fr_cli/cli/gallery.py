@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from fr_cli.cli import options
+from fr_cli.cli.backup import accept, backup, restore
+from fr_cli.cli.options import Wait
 from fr_cli.cli.output import plain, table
 from fr_cli.cli.protection import NewPassphrase, Reason, protection
 from fr_cli.cli.wiring import session_of
@@ -58,12 +60,12 @@ def check(context: typer.Context) -> None:
 
 
 @app.command("rebuild")
-def rebuild(context: typer.Context) -> None:
+def rebuild(context: typer.Context, wait: Wait = None) -> None:
     """Build the searched generation anew from the sealed templates."""
     from fr_cli.operations import upkeep
 
     session = session_of(context)
-    with session.bench() as bench:
+    with session.bench(wait=wait) as bench:
         generation = upkeep.rebuild(bench)
     session.output.show(
         {"schema": "fr/gallery-rebuild/1", "generation": generation},
@@ -196,3 +198,8 @@ def rotate_key(
             "opens a copy of the gallery from before: let those expire. Back up the new site.key."
         ),
     )
+
+
+app.command("backup")(backup)
+app.command("restore")(restore)
+app.command("accept")(accept)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from fr_cli.cli.options import Wait
 from fr_cli.cli.output import plain, table
 from fr_cli.cli.wiring import Session, session_of
 from fr_cli.errors import UsageProblem
@@ -52,6 +53,7 @@ def purge(
         Path | None, typer.Option("--certificate", help="Write the signed certificate here.")
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    wait: Wait = None,
 ) -> None:
     """Delete subjects for good: one, those of a watchlist or source, the expired, or all.
 
@@ -63,7 +65,7 @@ def purge(
     if lift is not None:
         if dry_run or include_held or certificate:
             raise UsageProblem("--lift goes with --reason and --yes only.", hint="Leave the rest.")
-        _lift(session, lift, reason, yes=yes)
+        _lift(session, lift, reason, yes=yes, wait=wait)
         return
     from fr_cli.gallery.selection import Selection
     from fr_cli.operations.purge import Order, preview
@@ -74,7 +76,7 @@ def purge(
     selection = Selection(*chosen, include_held)
     if not dry_run:
         _confirm(session, selection, yes=yes)
-    with session.bench() as bench:
+    with session.bench(wait=wait) as bench:
         if dry_run:
             plan = preview(selection, bench)
             session.output.show(_plan_document(plan), *_plan_pictures(plan))
@@ -115,14 +117,14 @@ def _confirm(session: Session, selection: Selection, *, yes: bool) -> None:
     typer.confirm(f"Delete {what} for good?", abort=True, err=True)
 
 
-def _lift(session: Session, subject_id: str, reason: str, *, yes: bool) -> None:
+def _lift(session: Session, subject_id: str, reason: str, *, yes: bool, wait: float | None) -> None:
     from fr_cli.operations.purge import lift
 
     if not yes:
         raise UsageProblem(
             "Lifting lets a purged person be enrolled again.", hint="Confirm it with --yes."
         )
-    with session.bench() as bench:
+    with session.bench(wait=wait) as bench:
         lifted = lift(subject_id, reason, bench)
     session.output.show(
         {"schema": "fr/purge-lift/1", "subject_id": subject_id, "lifted": lifted},
@@ -178,6 +180,10 @@ def pictures(report: PurgeReport) -> list[RenderableType]:
                 "No search finds what is deleted, and no feed brings it back. Copies of the key "
                 "file in backups, and the source of the photos, are outside of what fr can delete."
             )
+        )
+    if until := report.certificate["certificate"]["complete_after"]:
+        lines.append(
+            plain(f"Backups from before can be read until {until}; none brings them back.")
         )
     return [*lines, plain(f"Entry {report.head.size} of the audit log.", "dim")]
 

@@ -28,11 +28,14 @@ class Session:
         """Hears the progress of operations, and draws it."""
         return TerminalListener(self.output)
 
-    def bench(self) -> Bench:
-        """The tools of the home; ConfigurationError (3) if there is no home."""
+    def bench(self, *, wait: float | None = None) -> Bench:
+        """The tools of the home; ConfigurationError (3) if there is no home.
+
+        `wait` is how many seconds a change of the gallery waits for another one.
+        """
         from fr_cli.operations.bench import Bench
 
-        return Bench(self.home, terminal())
+        return Bench(self.home, terminal(), wait=wait)
 
     def new_passphrase(self) -> bytes:
         """A passphrase to be set; ConfigurationError (3) where none can be had."""

@@ -52,19 +52,23 @@ class KeySlots:
 
     def create(self, count: int) -> list[tuple[int, bytes]]:
         """Make `count` keys in new slots, on disk when this returns: [(slot, key), …]."""
+        keys = [secrets.token_bytes(32) for _ in range(count)]
+        return list(zip(self.keep(keys), keys, strict=True))
+
+    def keep(self, keys: Sequence[bytes]) -> range:
+        """Put keys into new slots, on disk when this returns; which slots these are."""
         handle = self._open(os.O_RDWR | os.O_CREAT)
         try:
             # A crash may have left part of a slot at the end; start behind it.
             first = -(-os.fstat(handle).st_size // SLOT)
             self._keys = self._look()
             self._refuse_mixture(handle, first)
-            keys = [secrets.token_bytes(32) for _ in range(count)]
             slots = b"".join(slot_of(key, self._keys[0]) for key in keys)
             _write_all(handle, slots, first * SLOT)
             os.fsync(handle)
         finally:
             os.close(handle)
-        return list(enumerate(keys, start=first))
+        return range(first, first + len(keys))
 
     def read(self, slot: int) -> bytes:
         """The key in a slot; GalleryDamaged if it was destroyed or altered."""

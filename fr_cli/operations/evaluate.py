@@ -65,7 +65,7 @@ def evaluate(study: Study, bench: Bench, listener: Listener) -> Evaluation:
     digest = _digest(study)
     exclusions = read_exclusions(study.exclude)
     with bench.audit.act("evaluate", "combination", policy=bench.policy_digest, data=digest) as act:
-        trial = gather(study, exclusions.same, bench, listener)
+        trial = gather(study, exclusions.same, bench, act, listener)
         pairs = _pairs(study, trial, exclusions)
         found = Doubts()
         if pairs.every and trial.data.samples:

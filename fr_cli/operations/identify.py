@@ -98,7 +98,7 @@ def identify(question: Question, bench: Bench) -> Identification:
         clock.lap("template")
         bounds = bench.policy.identify
         longest = min(question.max_candidates or bounds.max_candidates, bounds.max_candidates)
-        with bench.gallery() as gallery:
+        with bench.gallery(act) as gallery:
             hits, compared = gallery.search(
                 probe.vector,
                 count=max(50, 2 * longest),

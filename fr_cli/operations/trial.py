@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from fr_cli.audit.entry import JSON
+from fr_cli.audit.log import Act
 from fr_cli.errors import UsageProblem
 from fr_cli.face.pipeline import Choice
 from fr_cli.operations.bench import Bench
@@ -115,7 +116,7 @@ class Trial:
 
 
 def gather(
-    study: Study, excluded: frozenset[frozenset[str]], bench: Bench, listener: Listener
+    study: Study, excluded: frozenset[frozenset[str]], bench: Bench, act: Act, listener: Listener
 ) -> Trial:
     """Read the photos and search by the protocol. Raises UsageProblem for what cannot be evaluated.
 
@@ -145,7 +146,7 @@ def gather(
             "calibration.",
             hint="Give a manifest with references of its own for anything else.",
         )
-    with bench.gallery() as gallery:
+    with bench.gallery(act) as gallery:
         subjects, vectors = gallery.everyone()
         data = read(known=gallery.has_image)
         data.gallery = Enrolled(

@@ -273,7 +273,7 @@ def test_only_one_process_changes_the_gallery_and_the_other_is_told_who(
     house.enrol(*one_each(vectors(2)))
     with house.open() as one, one.writing(), house.open() as other:
         with (
-            pytest.raises(GalleryLocked, match=f"process {os.getpid()} since") as caught,
+            pytest.raises(GalleryLocked, match=f"process {os.getpid()} of the account") as caught,
             other.writing(),
         ):
             pass

@@ -15,7 +15,7 @@ from fr_cli.gallery.migration import Migration
 from fr_cli.operations import migrate as operation
 from fr_cli.operations.bench import Bench
 from fr_cli.records import Silence
-from tests.conftest import MATED, STRANGER, Fr, jpeg, photo, small, write_csv
+from tests.conftest import MATED, STRANGER, Fr, jpeg, opened, photo, small, write_csv
 
 #: The weights of SFace, fed with another order of colours: another fingerprint.
 OTHER = "SFaceBGR"
@@ -48,14 +48,14 @@ def settings(fr: Fr) -> dict[str, str]:
 
 def model_of(fr: Fr) -> tuple[str, str]:
     """The model that the home uses, and the fingerprint that its gallery is of."""
-    with Bench(fr.home) as bench, bench.gallery() as gallery:
+    with opened(fr) as (bench, gallery):
         return bench.site.model, gallery.fingerprint
 
 
 def cosine(fr: Fr) -> float:
     found = fr.json("verify", photo(MATED), MATED, "--case", "1", "--reason", "test", code=3)
     assert "calibration" in found["message"]
-    with Bench(fr.home) as bench, bench.gallery() as gallery:
+    with opened(fr) as (bench, gallery):
         probe = bench.pipeline.template(photo(MATED).read_bytes())
         hits, _ = gallery.search(probe.vector, count=1)
         assert hits[0].subject_id == MATED
@@ -77,7 +77,7 @@ def test_gallery_and_home_are_of_the_other_model_and_people_are_found_by_it(kept
     assert cosine(kept) > 0.5
     # Without a calibration nobody is named, and it is said so.
     assert kept.identify(photo(MATED))["outcome"] == "inconclusive"
-    intent, outcome = [entry for entry in kept.log() if entry["cmd"] == "gallery migrate"]
+    intent, *_, outcome = [entry for entry in kept.log() if entry["cmd"] == "gallery migrate"]
     assert (intent["act"], intent["model"], intent["to"]) == ("alteration", OTHER, fingerprint)
     assert outcome["dec"]["published"] is True
     kept.whole()
@@ -190,7 +190,7 @@ def test_weights_that_are_missing_are_said_before_anything_begins(
     both["Absent"] = dataclasses.replace(both["SFace"], name="Absent", file="absent.onnx")
     monkeypatch.setattr(weights, "catalogue", lambda: both)
     kept.json("gallery", "migrate", "--to", "Absent", code=50)
-    with Bench(kept.home) as bench, bench.gallery() as gallery:
+    with opened(kept) as (_bench, gallery):
         assert gallery.store.setting("migrating") is None
 
 
