@@ -11,10 +11,12 @@ from fr_cli.errors import DONE_WITH_SKIPS, UsageProblem
 from fr_cli.operations import calibration_files, fitting, suspects
 from fr_cli.operations.bench import Bench
 from fr_cli.operations.exclusions import Exclusions, read_exclusions
+from fr_cli.operations.gathering import gather
 from fr_cli.operations.measures import Measures, Pairs, measure
 from fr_cli.operations.search_loss import SearchLoss, search_loss
+from fr_cli.operations.study import Study
 from fr_cli.operations.suspects import Doubts, Faces
-from fr_cli.operations.trial import Study, Trial, compare, gather
+from fr_cli.operations.trial import Trial, compare
 from fr_cli.records import Head, Listener
 
 if TYPE_CHECKING:

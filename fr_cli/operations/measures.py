@@ -15,7 +15,8 @@ from fr_cli.operations.bench import Bench
 from fr_cli.operations.exclusions import Exclusions
 from fr_cli.operations.groups import GroupRates, groups
 from fr_cli.operations.labelled import Labelled, Sample
-from fr_cli.operations.trial import Study, Trial
+from fr_cli.operations.study import Study
+from fr_cli.operations.trial import Trial
 from fr_cli.operations.variants import Gate, WithoutKin, gate, pooled, without_kin
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from fr_cli.errors import UsageProblem
 from fr_cli.operations.labelled import Labelled, Sample
 from fr_cli.operations.scores import ScoreList, read_scores
-from fr_cli.operations.trial import Protocol, Study, Trial, galleries_of, no_searches
+from fr_cli.operations.study import Protocol, Study
+from fr_cli.operations.trial import Trial, galleries_of, no_searches
 from fr_cli.records import Listener
 
 if TYPE_CHECKING:

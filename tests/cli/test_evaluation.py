@@ -21,7 +21,7 @@ from fr_cli.operations.bench import Bench
 from fr_cli.operations.evaluate import evaluate
 from fr_cli.operations.exclusions import read_exclusions
 from fr_cli.operations.labelled import Labelled, Sample
-from fr_cli.operations.trial import Study
+from fr_cli.operations.study import Study
 from fr_cli.records import Quality, QualityMeasure, Silence, Template
 from tests.conftest import Fr, jpeg, photo, small, write_csv
 from tests.docs.schema import faults

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from fr_cli.operations.bench import Bench
-from fr_cli.operations.trial import Study, compare, gather, play
+from fr_cli.operations.gathering import gather
+from fr_cli.operations.study import Study
+from fr_cli.operations.trial import compare, play
 from fr_cli.records import Silence
 from tests.conftest import ENROLLED, Fr, jpeg, small, write_csv
 
