@@ -132,7 +132,7 @@ def measure(
     # What follows needs a threshold that means something, or a gallery to be searched.
     cosine = calibration.cosine(floor)
     floors = dict(bench.policy.quality_floors)
-    rows = at_scores(probes, calibration, trial.references)
+    rows = at_scores(probes, calibration, trial.compared)
     lists = _lists(study, trial, exclusions)
     return replace(
         result,

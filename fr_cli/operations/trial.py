@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -23,7 +24,8 @@ class Trial:
 
     `draws` has one set of searches, or one for each random gallery; row i of each is a search
     with the photo `samples[i]`. It has no rows under verification, which has `comparisons`.
-    `references` and `subjects` are those enrolled, `fte` references that could not be.
+    `references` and `subjects` are those enrolled, `fte` references that could not be, `compared`
+    the comparisons of one search (N of the error rates; the mean over galleries that were drawn).
     `left_out` are probes that the protocol does not ask about. `cosines` says whether the scores
     are those of the home's model; another system's have no calibration. `enrolled` are the
     references that were searched, None where there are none apart from the probes. `notes` are
@@ -36,6 +38,7 @@ class Trial:
     references: int
     subjects: int
     fte: int
+    compared: int
     draws: tuple[Probes, ...]
     samples: Sequence[Sample]
     comparisons: Comparisons | None = None
@@ -107,6 +110,7 @@ def _open_set(
     from fr_cli.evaluation import protocol
 
     probes, enrolled = data.of("probe"), data.gallery or _references(data, gate)
+    galleries = galleries_of(study, enrolled.listed)
     closed = protocol_of(study) == "closed-set"
     asked = [sample for sample in probes if not closed or sample.subject in enrolled.listed]
     found = protocol.search_galleries(
@@ -114,7 +118,7 @@ def _open_set(
         enrolled.subjects,
         [_vector(sample, gate) for sample in asked],
         [sample.subject for sample in asked],
-        galleries_of(study, enrolled.listed),
+        galleries,
         excluded=excluded,
         fusion=study.fusion,
     )
@@ -125,6 +129,7 @@ def _open_set(
         references=len(enrolled.subjects),
         subjects=len(set(enrolled.subjects)),
         fte=enrolled.failed,
+        compared=comparisons(study.fusion, enrolled.subjects, galleries),
         draws=tuple(found),
         samples=asked,
         left_out=len(probes) - len(asked),
@@ -161,6 +166,17 @@ def galleries_of(study: Study, listed: Collection[str]) -> list[frozenset[str]]:
         ) from trouble
 
 
+def comparisons(
+    fusion: Fusion, subjects: Sequence[str], galleries: Sequence[Collection[str]]
+) -> int:
+    """The mean number of comparisons of a search: with references, under "mean" with people.
+
+    `subjects` says whose each reference is.
+    """
+    of_each = Counter(subjects if fusion == "best" else set(subjects))
+    return round(sum(of_each[name] for one in galleries for name in one) / len(galleries))
+
+
 def _leave_one_out(
     study: Study, data: Labelled, excluded: frozenset[frozenset[str]], gate: bool
 ) -> Trial:
@@ -182,6 +198,7 @@ def _leave_one_out(
         references=len(usable),
         subjects=len(set(usable)),
         fte=len(names) - len(usable),
+        compared=len(usable if study.fusion == "best" else set(usable)) - 1,
         draws=(found,),
         samples=[data.samples[photo] for photo in photos],
     )
@@ -198,6 +215,7 @@ def _verification(
         references=int(compared.nonmated.images.sum()),
         subjects=compared.nonmated.images.size,
         fte=sum(_vector(sample, gate) is None for sample in data.samples),
+        compared=1,
         draws=(no_searches(),),
         samples=[],
         comparisons=compared,

@@ -191,7 +191,11 @@ def _drawn(draws: Repeated) -> Iterator[RenderableType]:
     for name, spread in spreads:
         if spread is not None:
             values = (spread.mean, spread.sd, spread.lowest, spread.highest)
-            rows.add_row(name, *("–" if one is None else f"{one:.2%}" for one in values))
+            # Not a bare 0 %: what was never seen has no spread to show.
+            cells = ["none seen"] if not spread.highest else [
+                "–" if one is None else f"{one:.2%}" for one in values
+            ]  # fmt: skip
+            rows.add_row(name, *cells)
     yield rows
     yield plain("This spread is no confidence interval: the galleries share people.")
 
