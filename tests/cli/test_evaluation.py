@@ -70,7 +70,7 @@ def crowd(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     )  # fmt: skip
     with pytest.MonkeyPatch.context() as patch, Bench(fr.home) as bench:
         patch.setattr(
-            "fr_cli.operations.trial.read_labelled", lambda *_, **__: Labelled(vectors(600, 3))
+            "fr_cli.operations.gathering.read_labelled", lambda *_, **__: Labelled(vectors(600, 3))
         )
         result = evaluate(study, bench, Silence())
     whole = document_of(result)
