@@ -134,6 +134,8 @@ def _thresholds(rates: Measures) -> list[float]:
 
 
 def _warnings(trial: Trial, rates: Measures) -> list[str]:
+    from fr_cli.decision.answer import one_in
+
     warnings = [f"line {bad.line} was left out: {bad.reason}" for bad in trial.data.bad_rows[:20]]
     if trial.protocol == "verification":
         return warnings
@@ -147,7 +149,7 @@ def _warnings(trial: Trial, rates: Measures) -> list[str]:
         warnings.append(
             f"To show a false-positive rate of 1 in {1 / claim.fpir:,.0f} takes {claim.needed:,} "
             f"people without a reference, and none of them with a candidate; here are "
-            f"{claim.people:,}, who can show 1 in {1 / claim.shown:,.0f} at best."
+            f"{claim.people:,}, who can show {one_in(claim.shown)} at best."
         )
     if not rates.probes.mated_count:
         warnings.append("There are no mated probes, so no true-positive rate can be measured.")
