@@ -140,7 +140,7 @@ def evaluate(
     from fr_cli.cli.evaluation import pairs as page
     from fr_cli.cli.evaluation import plots as drawing
     from fr_cli.operations.evaluate import evaluate as measure
-    from fr_cli.operations.trial import Study
+    from fr_cli.operations.study import Study
 
     session = session_of(context)
     if forget_cache:

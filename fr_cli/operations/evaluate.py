@@ -11,10 +11,12 @@ from fr_cli.errors import DONE_WITH_SKIPS, UsageProblem
 from fr_cli.operations import calibration_files, fitting, suspects
 from fr_cli.operations.bench import Bench
 from fr_cli.operations.exclusions import Exclusions, read_exclusions
+from fr_cli.operations.gathering import gather
 from fr_cli.operations.measures import Measures, Pairs, measure
 from fr_cli.operations.search_loss import SearchLoss, search_loss
+from fr_cli.operations.study import Study
 from fr_cli.operations.suspects import Doubts, Faces
-from fr_cli.operations.trial import Study, Trial, compare, gather
+from fr_cli.operations.trial import Trial, compare
 from fr_cli.records import Head, Listener
 
 if TYPE_CHECKING:
@@ -132,6 +134,8 @@ def _thresholds(rates: Measures) -> list[float]:
 
 
 def _warnings(trial: Trial, rates: Measures) -> list[str]:
+    from fr_cli.decision.answer import one_in
+
     warnings = [f"line {bad.line} was left out: {bad.reason}" for bad in trial.data.bad_rows[:20]]
     if trial.protocol == "verification":
         return warnings
@@ -145,7 +149,7 @@ def _warnings(trial: Trial, rates: Measures) -> list[str]:
         warnings.append(
             f"To show a false-positive rate of 1 in {1 / claim.fpir:,.0f} takes {claim.needed:,} "
             f"people without a reference, and none of them with a candidate; here are "
-            f"{claim.people:,}, who can show 1 in {1 / claim.shown:,.0f} at best."
+            f"{claim.people:,}, who can show {one_in(claim.shown)} at best."
         )
     if not rates.probes.mated_count:
         warnings.append("There are no mated probes, so no true-positive rate can be measured.")

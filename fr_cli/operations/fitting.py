@@ -9,7 +9,8 @@ from fr_cli.errors import UsageProblem
 from fr_cli.operations.bench import Bench
 from fr_cli.operations.exclusions import Pairs
 from fr_cli.operations.labelled import Labelled
-from fr_cli.operations.trial import Study, compare
+from fr_cli.operations.study import Study
+from fr_cli.operations.trial import compare
 
 if TYPE_CHECKING:
     from fr_cli.decision.calibration import Calibration

@@ -15,7 +15,8 @@ from fr_cli.operations.bench import Bench
 from fr_cli.operations.exclusions import Exclusions
 from fr_cli.operations.groups import GroupRates, groups
 from fr_cli.operations.labelled import Labelled, Sample
-from fr_cli.operations.trial import Study, Trial
+from fr_cli.operations.study import Study
+from fr_cli.operations.trial import Trial
 from fr_cli.operations.variants import Gate, WithoutKin, gate, pooled, without_kin
 
 if TYPE_CHECKING:
@@ -131,7 +132,7 @@ def measure(
     # What follows needs a threshold that means something, or a gallery to be searched.
     cosine = calibration.cosine(floor)
     floors = dict(bench.policy.quality_floors)
-    rows = at_scores(probes, calibration, trial.references)
+    rows = at_scores(probes, calibration, trial.compared)
     lists = _lists(study, trial, exclusions)
     return replace(
         result,

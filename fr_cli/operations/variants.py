@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fr_cli.operations.exclusions import Exclusions
-from fr_cli.operations.trial import Study, Trial, play
+from fr_cli.operations.study import Study
+from fr_cli.operations.trial import Trial, play
 
 if TYPE_CHECKING:
     from fr_cli.decision.calibration import Calibration

@@ -21,7 +21,7 @@ from fr_cli.operations.bench import Bench
 from fr_cli.operations.evaluate import evaluate
 from fr_cli.operations.exclusions import read_exclusions
 from fr_cli.operations.labelled import Labelled, Sample
-from fr_cli.operations.trial import Study
+from fr_cli.operations.study import Study
 from fr_cli.records import Quality, QualityMeasure, Silence, Template
 from tests.conftest import Fr, jpeg, photo, small, write_csv
 from tests.docs.schema import faults
@@ -70,7 +70,7 @@ def crowd(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     )  # fmt: skip
     with pytest.MonkeyPatch.context() as patch, Bench(fr.home) as bench:
         patch.setattr(
-            "fr_cli.operations.trial.read_labelled", lambda *_, **__: Labelled(vectors(600, 3))
+            "fr_cli.operations.gathering.read_labelled", lambda *_, **__: Labelled(vectors(600, 3))
         )
         result = evaluate(study, bench, Silence())
     whole = document_of(result)

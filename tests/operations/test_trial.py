@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from fr_cli.operations.bench import Bench
-from fr_cli.operations.trial import Study, compare, gather, play
+from fr_cli.operations.gathering import gather
+from fr_cli.operations.study import Study
+from fr_cli.operations.trial import compare, play
 from fr_cli.records import Silence
 from tests.conftest import ENROLLED, Fr, jpeg, small, write_csv
 
@@ -72,6 +74,17 @@ def test_drawn_galleries_make_strangers_of_the_rest(home: Fr, folder: Path) -> N
     for size in (0, 7):
         error = home.json(*words, "--gallery-size", size, code=2)
         assert "gallery-size" in error["hint"]
+
+
+def test_n_is_what_a_search_compares(home: Fr, folder: Path) -> None:
+    def compared(**wishes: Any) -> int:
+        with Bench(home.home) as bench:
+            return gather(Study(folder, **wishes), frozenset(), bench, Silence()).compared
+
+    assert compared() == 9  # ten photos, one of which is asked about
+    assert compared(fusion="mean") == 5
+    assert compared(protocol="open-set") == 6
+    assert compared(protocol="open-set", random_galleries=3, gallery_size=2) == 2
 
 
 def test_verification_compares_every_two(home: Fr, folder: Path) -> None:

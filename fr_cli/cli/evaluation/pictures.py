@@ -85,6 +85,8 @@ def _doubts(result: Evaluation) -> Iterator[RenderableType]:
 
 
 def _identification(rates: Measures) -> Iterator[RenderableType]:
+    from fr_cli.decision.answer import one_in
+
     yield plain(f"Rank 1: {words(rates.rank1)}")
     numbers = ("FPIR", "TPIR", "95 % interval", "Threshold (score)")
     rows = table(*numbers, "How", right=numbers)
@@ -105,9 +107,8 @@ def _identification(rates: Measures) -> Iterator[RenderableType]:
     for row in rates.at_scores:
         if row.score == rates.floor_score and row.method == "extrapolated":
             yield plain(
-                f"  Expected there of this many references: FPIR 1 in {1 / row.forecast:,.0f} "
-                f"(1 in {1 / row.forecast_high:,.0f} … {1 / row.forecast_low:,.0f}), extrapolated "
-                "by the calibration."
+                f"  Expected there of so many references: FPIR {one_in(row.forecast)} "
+                f"({one_in(row.forecast_high)} … {one_in(row.forecast_low)}), extrapolated."
             )
     gate = rates.gate
     if gate and (gate.refused_references or gate.refused_probes):
@@ -118,9 +119,15 @@ def _identification(rates: Measures) -> Iterator[RenderableType]:
         )
     kin = rates.without_kin
     if kin:
+        without = ", ".join(
+            f"{_share(point['tpir'], point['tpir_low'], point['tpir_high'])} at FPIR "
+            f"{target(point['fpir'])}"
+            for point in kin.points
+            if point["method"] == "empirical"
+        )
         yield plain(
-            f"Without comparing kin ({kin.pairs} pairs): FPIR {words(kin.at_floor.fpir)}; "
-            f"rank 1 {words(kin.at_floor.rank1)}"
+            f"Without comparing kin ({kin.pairs} pairs): TPIR {without or 'not measurable'}; "
+            f"at the floor, FPIR {words(kin.at_floor.fpir)}"
         )
     yield from _groups(rates)
 
@@ -130,6 +137,9 @@ def _verification(pairs: Verification) -> Iterator[RenderableType]:
         f"1:1, {pairs.mated:,} mated and {pairs.nonmated:,} non-mated comparisons of "
         f"{pairs.subject_pairs:,} pairs of people:"
     )
+    if all(point.method == "not_measurable" for point in pairs.points):
+        yield plain("  too few for any rate.")
+        return
     numbers = ("FMR", "FNMR", "95 % interval", "Threshold (score)")
     rows = table(*numbers, "How", right=numbers)
     for point in pairs.points:
@@ -191,7 +201,11 @@ def _drawn(draws: Repeated) -> Iterator[RenderableType]:
     for name, spread in spreads:
         if spread is not None:
             values = (spread.mean, spread.sd, spread.lowest, spread.highest)
-            rows.add_row(name, *("–" if one is None else f"{one:.2%}" for one in values))
+            # Not a bare 0 %: what was never seen has no spread to show.
+            cells = ["none seen"] if not spread.highest else [
+                "–" if one is None else f"{one:.2%}" for one in values
+            ]  # fmt: skip
+            rows.add_row(name, *cells)
     yield rows
     yield plain("This spread is no confidence interval: the galleries share people.")
 
