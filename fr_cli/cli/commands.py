@@ -20,6 +20,8 @@ COMMANDS = {
     "purge": "Delete subjects for good: one, those of a watchlist or source, the expired, or all.",
     "gallery": "Look after the gallery.",
     "models": "Fetch and check weights.",
+    "status": "Say how the home stands: model, gallery, log, last acts.",
+    "doctor": "Check the installation and the home, and say what mends it.",
     "audit": "Check, prove and read the signed log.",
     "policy": "Show and check the policy.",
 }

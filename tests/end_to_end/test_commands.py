@@ -231,7 +231,7 @@ def test_the_demo_tells_the_whole_story(models: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "unused").exists()
 
 
-def test_without_a_command_the_help_is_shown(enrolled: Fr) -> None:
+def test_without_a_command_the_next_one_is_named(enrolled: Fr) -> None:
     assert "identify" in enrolled().stdout
     assert enrolled("--version").stdout.startswith("fr ")
     for command in ("init", "enroll", "identify", "verify", "evaluate", "purge", "demo"):
