@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
 from fr_cli.cli.output import plain
 from fr_cli.cli.wiring import session_of
 
 
-def init(context: typer.Context) -> None:
+def init(
+    context: typer.Context,
+    model: Annotated[
+        str, typer.Option("--model", help="The embedder, of fr models list; for good.")
+    ] = "SFace",
+) -> None:
     """Make a home: folders, keys, policy and the signed log."""
     from fr_cli.operations.init import init as make_home
 
     session = session_of(context)
-    site = make_home(session.home)
+    site = make_home(session.home, model)
     document = {
         "schema": "fr/init/1",
         "home": str(site.home),

@@ -65,7 +65,7 @@ class Bench:
         """What the templates of this home are comparable with."""
         from fr_cli.face.pipeline import fingerprint
 
-        return fingerprint(self.site.model)
+        return fingerprint(self.site.model, self.model_folders)
 
     @property
     def model_folders(self) -> tuple[Path, ...]:

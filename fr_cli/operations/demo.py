@@ -44,7 +44,7 @@ def demo(home: Path, listener: Listener) -> Iterator[Chapter]:
     yield Chapter(
         "The models",
         "Weights are fetched once, and only bytes of the catalogue's hash are ever loaded.",
-        weights.pull(list(weights.catalogue().values()), user_home() / "models", listener=listener),
+        weights.pull(weights.needed(), user_home() / "models", listener=listener),
     )
     init(home)
     feed = home.parent / f"{home.name}-feed.csv"

@@ -1,7 +1,7 @@
 """Is everything in order? Each check is ok, warn or fail, with the one command that mends it.
 
 Nothing is written, not even to the log: a home whose log is broken or whose disk is full must
-still be examined. Photos and templates are not looked at.
+still be examined. Photos and templates are not looked at, but for the golden photo.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ from fr_cli.errors import (
     WeightsWrong,
 )
 from fr_cli.face import weights
-from fr_cli.face.pipeline import DETECTOR
+from fr_cli.face.catalogue import needed
+from fr_cli.face.choices import check_licence, resolved
 from fr_cli.operations.bench import Bench
 
 State = Literal["ok", "warn", "fail"]
@@ -73,7 +74,8 @@ def examine(home: Path) -> list[Check]:
         ("clock", records.clock), ("pending acts", records.pending),
         ("witness", records.witness), ("disk", _disk), ("processor", _processor),
         ("engine", _engine), ("annoy", _annoy), ("weights", _weights),
-        ("calibration", _calibration), ("gallery", records.gallery), ("last acts", records.last),
+        ("golden photo", _golden), ("calibration", _calibration), ("gallery", records.gallery),
+        ("last acts", records.last),
     )  # fmt: skip
     with Bench(home) as bench:
         return [_looked(name, look, bench) for name, look in looks]
@@ -181,14 +183,30 @@ def _annoy(bench: Bench) -> Check:
 
 
 def _weights(bench: Bench) -> Check:
-    needed = [weights.named(name) for name in (DETECTOR, bench.site.model)]
-    for model in needed:
+    folders = bench.model_folders
+    models = [resolved(one.name, folders) for one in needed(bench.site.model)]
+    for model in models:
+        check_licence(model, folders)
         try:
-            weights.load(model, bench.model_folders)
+            weights.load(model, folders)
         except WeightsWrong as trouble:
-            mend = f"fr models pull {model.name}"
+            mend = f"fr models pull {model.name}" if model.sha256 else trouble.hint
             return fail("weights", trouble.message, mend, WeightsWrong.code)
-    return ok("weights", "; ".join(f"{one.name}, SHA-256 {one.sha256[:16]}…" for one in needed))
+    return ok(
+        "weights", "; ".join(f"{one.name}, SHA-256 {str(one.sha256)[:16]}…" for one in models)
+    )
+
+
+def _golden(bench: Bench) -> Check:
+    from fr_cli.face import golden
+
+    cosine = golden.check(bench.pipeline, bench.model_folders[0])
+    if cosine is None:
+        return warn(
+            "golden photo", f"What {bench.site.model} makes of it was not recorded yet.",
+            f"fr models pull {bench.site.model}",
+        )  # fmt: skip
+    return ok("golden photo", f"the template is what it was (cosine {cosine:.5f})")
 
 
 def _calibration(bench: Bench) -> Check:

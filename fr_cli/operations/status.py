@@ -13,8 +13,9 @@ from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from fr_cli.errors import FrError
 from fr_cli.face import weights
-from fr_cli.face.pipeline import DETECTOR
+from fr_cli.face.catalogue import DETECTOR, named
 from fr_cli.site import Site, model_folders, open_site
 
 #: Bytes of the log's end in which the last acts are looked for.
@@ -72,11 +73,11 @@ def status(home: Path) -> Status:
 def _weights(site: Site) -> dict[str, bool]:
     folders = model_folders(site.home)
     found = {}
-    for name in (DETECTOR, site.model):
+    for name in (DETECTOR, site.model, *named(site.model).parts):
         try:
-            weights.find(weights.named(name), folders)
+            weights.find(weights.resolved(name, folders), folders)
             found[name] = True
-        except Exception:  # of whatever kind: doctor says which
+        except FrError:  # of whatever kind: doctor says which
             found[name] = False
     return found
 
