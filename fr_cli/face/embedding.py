@@ -67,8 +67,9 @@ def _feeder(model: Model) -> Callable[[NDArray[np.uint8]], NDArray[np.float32]]:
     import numpy as np
 
     if model.deepface in _SELF_FED:
-        # They multiply by 255 and truncate; the half keeps every value what it was.
-        return lambda crop: (crop.astype(np.float64) + 0.5) / 255  # type: ignore[return-value]
+        # They multiply by 255 and truncate: the half keeps every value what it was. dlib's client
+        # does so only if nothing is above 1.
+        return lambda crop: np.minimum((crop.astype(np.float64) + 0.5) / 255, 1)
     if model.normalisation not in NORMALISATIONS:
         raise ConfigurationError(f"No normalisation is called {model.normalisation!r}.")
     normalise = NORMALISATIONS[model.normalisation]

@@ -18,7 +18,7 @@ from fr_cli.errors import ConfigurationError, WeightsWrong
 from fr_cli.face import engines, weights
 from fr_cli.face.alignment import ARCFACE, REFERENCE, align, crop_of, similarity
 from fr_cli.face.catalogue import Model, named
-from fr_cli.face.embedding import NORMALISATIONS, Embedder, trial
+from fr_cli.face.embedding import NORMALISATIONS, Embedder, _feeder, trial
 
 CROP: NDArray[np.uint8] = np.random.default_rng(1).integers(0, 256, (112, 112, 3), np.uint8)
 
@@ -106,6 +106,14 @@ def test_normalisations_by_hand() -> None:
     assert white(pixels).mean() == pytest.approx(0)
     assert white(pixels).std() == pytest.approx(1)
     assert np.isfinite(white(np.full((4, 4, 3), 7.0, np.float32))).all()
+
+
+@pytest.mark.parametrize("name", ["SFace", "Dlib"])
+def test_a_client_that_scales_by_itself_gets_every_value_back(name: str) -> None:
+    values = np.arange(256, dtype=np.uint8).reshape(16, 16, 1).repeat(3, 2)
+    fed = _feeder(named(name))(values)
+    assert fed.max() <= 1  # else dlib's client takes it for values up to 255
+    assert ((fed * 255).astype(np.uint8) == values).all()
 
 
 def test_a_scaled_crop_shows_the_same_part_of_the_face() -> None:
