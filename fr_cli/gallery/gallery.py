@@ -233,13 +233,17 @@ class Gallery:
                     return view
                 return view.within(np.array(self.store.on_watchlist(watchlist), np.int64))
 
-        view = _patiently(read)
-        if not view.references:
-            where = f" on the watchlist {watchlist!r}" if watchlist is not None else ""
-            raise GalleryMissing(f"Nobody is enrolled{where}.")
-        nearest, used = view.nearest(probe, count, engine)
-        hits = [hit for pk, cosine in nearest if (hit := self._named(pk, probe, cosine))]
-        return hits, Compared(view.references, view.subjects, view.generation, used)
+        while True:
+            view = _patiently(read)
+            if not view.references:
+                where = f" on the watchlist {watchlist!r}" if watchlist is not None else ""
+                raise GalleryMissing(f"Nobody is enrolled{where}.")
+            nearest, used = view.nearest(probe, count, engine)
+            named = [self._named(pk, probe, cosine) for pk, cosine in nearest]
+            hits = [hit for hit in named if hit]
+            # Where somebody was purged meanwhile, the next most alike is to take the place.
+            if len(hits) == len(named):
+                return hits, Compared(view.references, view.subjects, view.generation, used)
 
     def templates_of(self, subject_id: str) -> list[tuple[str, str, NDArray[np.float32]]]:
         """[(reference id, reference uid, vector), …] of one subject, for comparing one to one."""
