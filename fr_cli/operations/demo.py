@@ -115,5 +115,10 @@ def _write_feed(feed: Path, people: Path) -> None:
 
 
 def _ask(people: Path, person: str, bench: Bench) -> Identification:
-    photo = (people / person / "assets" / "amateur_selfie.jpg").read_bytes()
+    photo = selfie(person, people).read_bytes()
     return identify(Question(photo, case="DEMO", reason="test"), bench)
+
+
+def selfie(person: str, people: Path | None = None) -> Path:
+    """The photo that is asked about."""
+    return (people or _people()) / person / "assets" / "amateur_selfie.jpg"
