@@ -31,12 +31,19 @@ def resolved(name: str, folders: Sequence[Path]) -> Model:
     pinned = _read(folders[0])["pins"].get(name)
     if pinned is None:
         return model
-    return dataclasses.replace(model, sha256=str(pinned["sha256"]), size=int(pinned["size"]))
+    try:
+        return dataclasses.replace(model, sha256=str(pinned["sha256"]), size=int(pinned["size"]))
+    except (TypeError, ValueError, LookupError):
+        raise ConfigurationError(
+            f"{folders[0] / FILE} does not say which bytes are {name}.",
+            hint=f"Pin it again: fr models pin {name} FILE",
+        ) from None
 
 
 def check_licence(model: Model, folders: Sequence[Path]) -> None:
-    """ConfigurationError (3) for weights that are not free, unless their licence was accepted."""
-    if not model.commercial and not any(accepted(model, folder) for folder in folders):
+    """ConfigurationError (3) for weights that are not free, unless their licence was accepted in
+    the first folder, which is the home's."""
+    if not model.commercial and not any(accepted(model, folder) for folder in folders[:1]):
         raise ConfigurationError(
             f"The licence of {model.name} was not accepted: {model.licence}.",
             hint=f"Read it, and use: fr models pull {model.name} --accept-licence",
@@ -45,7 +52,8 @@ def check_licence(model: Model, folders: Sequence[Path]) -> None:
 
 def accepted(model: Model, folder: Path) -> bool:
     """Whether this very licence was accepted in this folder."""
-    return bool(_read(folder)["licences"].get(model.name, {}).get("licence") == model.licence)
+    entry = _read(folder)["licences"].get(model.name)
+    return isinstance(entry, dict) and entry.get("licence") == model.licence
 
 
 def accept(models: Iterable[Model], folder: Path) -> None:

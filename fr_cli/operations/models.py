@@ -82,11 +82,7 @@ def _meant(names: list[str], own: str) -> list[Model]:
 
 def _to_accept(models: Sequence[Model], folders: Sequence[Path], accept: bool) -> list[Model]:
     """The models whose licences are accepted now; UsageProblem if they must be and are not."""
-    fresh = [
-        one
-        for one in models
-        if not one.commercial and not any(choices.accepted(one, folder) for folder in folders)
-    ]
+    fresh = [one for one in models if not one.commercial and not choices.accepted(one, folders[0])]
     if fresh and not accept:
         said = "; ".join(f"{one.name}: {one.licence}" for one in fresh)
         raise UsageProblem(

@@ -73,7 +73,11 @@ def test_a_licence_is_accepted_by_its_words(tmp_path: Path) -> None:
         check_licence(model, [tmp_path])
     assert "--accept-licence" in caught.value.hint
     accept([model], tmp_path)
-    check_licence(model, [tmp_path / "other", tmp_path])
+    check_licence(model, [tmp_path])
+    with pytest.raises(
+        ConfigurationError, match="not accepted"
+    ):  # by the account, not by this home
+        check_licence(model, [tmp_path / "home", tmp_path])
     assert accepted(model, tmp_path)
     changed: Model = dataclasses.replace(model, licence="another")
     assert not accepted(changed, tmp_path)
@@ -90,7 +94,10 @@ def test_both_decisions_are_kept_together(tmp_path: Path, file: Path) -> None:
     assert not list(tmp_path.glob(".*"))
 
 
-@pytest.mark.parametrize("text", ["[", "- 1", "pins: 3"])
+@pytest.mark.parametrize(
+    "text",
+    ["[", "- 1", "pins: 3", "pins: {OpenFace: 3}", "pins: {OpenFace: {sha256: ab, size: x}}"],
+)
 def test_a_file_of_another_form_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / FILE).write_text(text)
     with pytest.raises(ConfigurationError):
