@@ -113,6 +113,8 @@ def identify(question: Question, bench: Bench) -> Identification:
             )
             answer = _under_evaluation(answer, bench.policy.evaluation)
             answer = _under_licence(answer, bench.site.model)
+            if bench.calibration_note:
+                answer = replace(answer, warnings=(*answer.warnings, bench.calibration_note))
             named = [one.reference_uid for one in answer.candidates] if question.sheet else []
             origins = gallery.origins(named)
         act.decide(basis=basis, sheet=question.sheet, **_for_the_log(answer, compared, bench))

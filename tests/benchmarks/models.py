@@ -32,7 +32,7 @@ from fr_cli.face.alignment import Crop, align, crop_of
 from fr_cli.face.detection import Detector, Face
 from fr_cli.face.embedding import Embedder
 from fr_cli.face.pipeline import choose
-from fr_cli.operations.labelled import read_exclusions
+from fr_cli.operations.exclusions import read_exclusions
 from fr_cli.site import default_home, model_folders
 from tests.benchmarks.against_deepface import FARS, deepface, true_accept_rates
 
@@ -50,7 +50,7 @@ def main() -> None:
     parser.add_argument("--crops")
     options = parser.parse_intermixed_args()
     rows = _rows(options.manifest)[options.skip :][: options.photos]
-    excluded = read_exclusions(options.exclude)
+    excluded = read_exclusions(options.exclude).every
     subjects = [subject for _, subject in rows]
     pairs = len(rows) * (len(rows) - 1) // 2
     print(f"{len(rows)} photos of {len(set(subjects))} people, {pairs:,} pairs")
