@@ -142,6 +142,12 @@ class WeightsWrong(FrError):
     default_hint = "Fetch them with: fr models pull"
 
 
+class ModelDrift(WeightsWrong):
+    """The model makes another template of the golden photo than it did."""
+
+    default_hint = "Libraries changed: go back to those before, or enrol and calibrate anew."
+
+
 #: Exit codes that are not errors of this tree.
 DONE_WITH_SKIPS = 100
 INTERRUPTED = 130

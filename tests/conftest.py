@@ -147,7 +147,7 @@ def _no_home_of_the_account(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 def models() -> Path:
     """The folder of this account with the weights, fetched if they are not there."""
     folder = user_home() / "models"
-    weights.pull(weights.catalogue().values(), folder, listener=Silence())
+    weights.pull(weights.needed(), folder, listener=Silence())
     return folder
 
 

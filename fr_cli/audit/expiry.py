@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -61,15 +61,20 @@ class Expiry:
 
 
 def expired(
-    acts: Iterable[ActRecord], rules: Mapping[str, int | None], now: datetime, leave: str = ""
+    acts: Iterable[ActRecord],
+    rules: Mapping[str, int | None],
+    now: datetime,
+    leave: str = "",
+    needed: Collection[str] = (),
 ) -> Expiry:
     """Hold each act but `leave` against the days that its command is kept, from its end on.
 
-    `rules` has days by command, None for no limit; `DEFAULT` is for those that it lacks. Memory
+    `rules` has days by command, None for no limit; `DEFAULT` is for those that it lacks. `needed`
+    are acts that the one which erases names itself. Memory
     grows with what has expired, not with the log.
     """
     found = Expiry()
-    named: set[str] = set()
+    named = set(needed)
     for act in acts:
         if act.req == leave:
             continue

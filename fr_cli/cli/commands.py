@@ -21,6 +21,8 @@ COMMANDS = {
     "gallery": "Look after the gallery.",
     "upgrade": "Bring a home of an older version up to this one.",
     "models": "Fetch and check weights.",
+    "status": "Say how the home stands: model, gallery, log, last acts.",
+    "doctor": "Check the installation and the home, and say what mends it.",
     "audit": "Check, prove, read and look after the signed log.",
     "policy": "Show and check the policy.",
 }

@@ -24,12 +24,16 @@ def init(
             help="Keep the keys under a passphrase: asked for, or from FR_PASSPHRASE_FILE.",
         ),
     ] = False,
+    model: Annotated[
+        str, typer.Option("--model", help="The embedder, of fr models list.")
+    ] = "SFace",
 ) -> None:
     """Make a home: folders, keys, policy and the signed log."""
     from fr_cli.operations.init import init as make_home
 
     session = session_of(context)
-    site = make_home(session.home, session.new_passphrase() if passphrase else None)
+    secret = session.new_passphrase() if passphrase else None
+    site = make_home(session.home, secret, model)
     document = {
         "schema": "fr/init/1",
         "home": str(site.home),

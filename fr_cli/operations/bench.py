@@ -77,7 +77,7 @@ class Bench:
         """What the templates of this home are comparable with."""
         from fr_cli.face.pipeline import fingerprint
 
-        return fingerprint(self.site.model)
+        return fingerprint(self.site.model, self.model_folders)
 
     @property
     def model_folders(self) -> tuple[Path, ...]:
@@ -197,6 +197,6 @@ def _settled(site: Site) -> Site:
         contextlib.suppress(FrError),
         contextlib.closing(Store.open(site.gallery / "gallery.db")) as store,
     ):
-        if store.meta("fingerprint") == fingerprint(site.switching_to):
+        if store.meta("fingerprint") == fingerprint(site.switching_to, model_folders(site.home)):
             return replace(site, model=site.switching_to)
     return site

@@ -45,7 +45,7 @@ def demo(home: Path, listener: Listener) -> Iterator[Chapter]:
     yield Chapter(
         "The models",
         "Weights are fetched once, and only bytes of the catalogue's hash are ever loaded.",
-        weights.pull(list(weights.catalogue().values()), user_home() / "models", listener=listener),
+        weights.pull(weights.needed(), user_home() / "models", listener=listener),
     )
     init(home)
     feed = home.parent / f"{home.name}-feed.csv"
@@ -117,5 +117,10 @@ def _write_feed(feed: Path, people: Path) -> None:
 
 
 def _ask(people: Path, person: str, bench: Bench) -> Identification:
-    photo = (people / person / "assets" / "amateur_selfie.jpg").read_bytes()
+    photo = selfie(person, people).read_bytes()
     return identify(Question(photo, case="DEMO", reason="test"), bench)
+
+
+def selfie(person: str, people: Path | None = None) -> Path:
+    """The photo that is asked about."""
+    return (people or _people()) / person / "assets" / "amateur_selfie.jpg"

@@ -11,6 +11,7 @@ from fr_cli.audit.expiry import expired
 from fr_cli.audit.show import acts
 from fr_cli.operations.audit import log_of
 from fr_cli.operations.bench import Bench
+from fr_cli.operations.standing import newest_state
 from fr_cli.records import Head, Listener
 
 
@@ -41,11 +42,16 @@ def expire(bench: Bench, listener: Listener, *, dry_run: bool = False) -> Expire
     rules = bench.policy.audit_retention
     with bench.audit.act("audit expire", "administration", **intent) as act:
         reading = log_of(bench.site.home, None, None).read(listener=listener)
-        found = expired(acts(reading), rules, datetime.now(UTC), leave=act.id)
+        # Where the gallery stands must be told by an entry that stays: this one repeats it.
+        known = newest_state(bench.audit.path)
+        found = expired(
+            acts(reading), rules, datetime.now(UTC), leave=act.id, needed=[known.state.act]
+        )
         batches = [] if dry_run else [*found.batches()]
         for batch in listener.track(batches, "Erasing", len(batches)):
             bench.audit.erase(batch, "retention")
         act.decide(acts=len(found.over), entries=found.entries, kept=found.kept.total())
+        act.decide(**known.repeated())
     assert act.head is not None
     return ExpireReport(
         dry_run=dry_run,

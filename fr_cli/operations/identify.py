@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from fr_cli.audit.entry import JSON, operator
 from fr_cli.decision.answer import Answer, decide
 from fr_cli.errors import UsageProblem
+from fr_cli.face.catalogue import named
 from fr_cli.operations.bench import Bench
 from fr_cli.operations.grounds import LONGEST, grounds
 from fr_cli.records import Compared, Head, Origin, Quality, Template
@@ -115,6 +116,7 @@ def identify(question: Question, bench: Bench) -> Identification:
                 max_candidates=longest,
             )
             answer = _under_evaluation(answer, bench.policy.evaluation)
+            answer = _under_licence(answer, bench.site.model)
             if bench.calibration_note:
                 answer = replace(answer, warnings=(*answer.warnings, bench.calibration_note))
             named = [one.reference_uid for one in answer.candidates] if question.sheet else []
@@ -181,6 +183,14 @@ def _under_evaluation(answer: Answer, rule: Literal["warn", "refuse"]) -> Answer
         why = "The policy asks for an evaluation in force, and there is none for this model."
         return replace(answer, outcome="inconclusive", why=why, candidates=())
     return replace(answer, warnings=(*answer.warnings, NO_EVALUATION))
+
+
+def _under_licence(answer: Answer, model: str) -> Answer:
+    entry = named(model)
+    if entry.commercial:
+        return answer
+    warning = f"The weights of {model} are not free for every use: {entry.licence}."
+    return replace(answer, warnings=(*answer.warnings, warning))
 
 
 def _for_the_log(answer: Answer, compared: Compared, bench: Bench) -> dict[str, JSON]:

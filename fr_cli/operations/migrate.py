@@ -10,7 +10,7 @@ from fr_cli.audit.log import Act
 from fr_cli.audit.merkle import root_of
 from fr_cli.errors import DONE_WITH_SKIPS, FrError, UsageProblem
 from fr_cli.face import batch, weights
-from fr_cli.face.pipeline import DETECTOR, fingerprint
+from fr_cli.face.pipeline import fingerprint
 from fr_cli.gallery.gallery import Gallery
 from fr_cli.gallery.migration import Migration, Trouble, Unusable, abandon
 from fr_cli.operations.bench import Bench
@@ -109,12 +109,9 @@ def give_up(bench: Bench) -> int:
 
 def _checked(model: str, bench: Bench) -> str:
     """The fingerprint of the model, whose weights are there and whole."""
-    entry = weights.named(model)
-    if entry.task != "embedder":
-        raise UsageProblem(f"{model} makes no templates.", hint="See: fr models list")
-    for one in (weights.named(DETECTOR), entry):
-        weights.load(one, bench.model_folders)
-    return fingerprint(model)
+    for one in weights.needed(model):
+        weights.load(weights.resolved(one.name, bench.model_folders), bench.model_folders)
+    return fingerprint(model, bench.model_folders)
 
 
 class _Run:

@@ -163,6 +163,8 @@ _BY_NAME = {
     "timing_ms",
     "rules",
     "floors",
+    "last",
+    "weights",
 }
 
 
@@ -194,6 +196,8 @@ def test_every_json_field_is_explained(desk: Path) -> None:
         fr.json("gallery", "backup", "--expire"),
         fr.json("gallery", "restore", desk / "a.backup", "--yes"),
         fr.json("gallery", "accept", "--yes"),
+        fr.json("status"),
+        fr.json("doctor"),
         fr.json("models", "list"),
         fr.json("models", "check"),
         fr.json("policy", "show"),

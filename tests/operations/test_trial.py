@@ -79,7 +79,9 @@ def test_drawn_galleries_make_strangers_of_the_rest(home: Fr, folder: Path) -> N
 def test_n_is_what_a_search_compares(home: Fr, folder: Path) -> None:
     def compared(**wishes: Any) -> int:
         with Bench(home.home) as bench:
-            return gather(Study(folder, **wishes), frozenset(), bench, Silence()).compared
+            with bench.audit.act("evaluate", "combination") as act:
+                trial = gather(Study(folder, **wishes), frozenset(), bench, act, Silence())
+            return trial.compared
 
     assert compared() == 9  # ten photos, one of which is asked about
     assert compared(fusion="mean") == 5
