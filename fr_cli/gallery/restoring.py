@@ -126,6 +126,7 @@ def replace(gallery: Gallery, staged: Store, keys: Mapping[int, bytes], change: 
         )
         staged.clear_removed()
         staged.db.execute("DELETE FROM dead_slots")  # numbers of slots in another file
+        staged.db.execute("DELETE FROM drafts")  # a migration of that gallery begins anew
         staged.set_meta(
             generation="0",
             high_water="0",

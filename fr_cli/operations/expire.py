@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from fr_cli.audit.entry import JSON
-from fr_cli.audit.expiry import expired
+from fr_cli.audit.expiry import DEFAULT, expired
 from fr_cli.audit.show import acts
 from fr_cli.operations.audit import log_of
 from fr_cli.operations.bench import Bench
@@ -39,7 +39,10 @@ def expire(bench: Bench, listener: Listener, *, dry_run: bool = False) -> Expire
     intent: dict[str, JSON] = {"policy": bench.policy_digest} | (
         {"dry_run": True} if dry_run else {}
     )
-    rules = bench.policy.audit_retention
+    rules = dict(bench.policy.audit_retention)
+    days = rules.get("gallery backup", rules[DEFAULT] if DEFAULT in rules else None)
+    if days is not None:  # certificates say until when a backup opens: it must be known so long
+        rules["gallery backup"] = max(days, bench.policy.backup_days)
     with bench.audit.act("audit expire", "administration", **intent) as act:
         reading = log_of(bench.site.home, None, None).read(listener=listener)
         # Where the gallery stands must be told by an entry that stays: this one repeats it.
