@@ -133,6 +133,11 @@ class Head:
     root: str
 
 
+def counted(number: int, one: str, several: str = "") -> str:
+    """A number with its noun: `1 reference`, `2,000 references`, `3 people`."""
+    return f"{number:,} {one if number == 1 else several or one + 's'}"
+
+
 def utc(when: datetime) -> str:
     """A time as it is stored and shown: UTC, ISO 8601, to the second, such as 2026-03-02T10:11:12Z.
 

@@ -10,6 +10,7 @@ from fr_cli.cli.backup import accept, backup, restore
 from fr_cli.cli.options import Wait
 from fr_cli.cli.output import plain, table
 from fr_cli.cli.wiring import session_of
+from fr_cli.records import counted
 
 app = typer.Typer(help="Look after the gallery.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -43,7 +44,7 @@ def check(context: typer.Context) -> None:
     session.output.show(
         {"schema": "fr/gallery-check/1", "findings": [asdict(one) for one in findings]},
         *(plain(f"{one.what}. Mend it with: {one.mend}", "yellow") for one in findings),
-        plain("The gallery is whole." if not findings else f"{len(findings)} findings."),
+        plain("The gallery is whole." if not findings else f"{counted(len(findings), 'finding')}."),
     )
     raise typer.Exit(GalleryDamaged.code if findings else 0)
 

@@ -12,6 +12,7 @@ from fr_cli.cli.draft import draft
 from fr_cli.cli.output import plain, table
 from fr_cli.cli.sheet import page
 from fr_cli.cli.wiring import session_of
+from fr_cli.records import counted
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -140,7 +141,7 @@ def pictures(result: Identification, *, notes: bool = True) -> list[RenderableTy
     if answer.fpir and answer.threshold:
         lines.append(
             plain(
-                f"Of people who are not in this gallery ({answer.fpir.compared:,} references), "
+                f"Of people who are not in this gallery ({counted(answer.fpir.compared, 'reference')}), "
                 f"about {one_in(answer.fpir.value)} would still get a candidate at this "
                 f"threshold ({answer.threshold.score:.2f})."
             )
