@@ -139,9 +139,10 @@ def pictures(result: Identification, *, notes: bool = True) -> list[RenderableTy
     if answer.candidates:
         lines.append(_candidates(result))
     if answer.fpir and answer.threshold:
+        compared = counted(answer.fpir.compared, "reference")
         lines.append(
             plain(
-                f"Of people who are not in this gallery ({counted(answer.fpir.compared, 'reference')}), "
+                f"Of people who are not in this gallery ({compared}), "
                 f"about {one_in(answer.fpir.value)} would still get a candidate at this "
                 f"threshold ({answer.threshold.score:.2f})."
             )

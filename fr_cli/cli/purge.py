@@ -154,7 +154,8 @@ def document(report: PurgeReport) -> dict[str, Any]:
 def pictures(report: PurgeReport) -> list[RenderableType]:
     """What was deleted, in words."""
     if report.subject_id is not None and not report.in_part:
-        first = f"{report.subject_id} is deleted: {counted(report.references, 'reference')} and the key."
+        count = counted(report.references, "reference")
+        first = f"{report.subject_id} is deleted: {count} and the key."
     else:
         first = (
             f"Deleted: {counted(report.references, 'reference')}. Gone with their keys: "
