@@ -138,9 +138,10 @@ def counted(number: int, one: str, several: str = "") -> str:
     return f"{number:,} {one if number == 1 else several or one + 's'}"
 
 
-def utc(when: datetime) -> str:
-    """A time as it is stored and shown: UTC, ISO 8601, to the second, such as 2026-03-02T10:11:12Z.
+def utc(when: datetime, *, exact: bool = False) -> str:
+    """A time as it is stored and shown: UTC, ISO 8601, such as 2026-03-02T10:11:12Z.
 
-    Two of them compare as texts as the times do.
+    To the second, or to the microsecond if `exact`. Two of a kind compare as the times do.
     """
-    return when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    plain = when.astimezone(UTC).replace(tzinfo=None)
+    return plain.isoformat(timespec="microseconds" if exact else "seconds") + "Z"

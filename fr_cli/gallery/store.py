@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 
 from fr_cli.gallery.database import Database
-from fr_cli.records import Enrolment, Origin
+from fr_cli.records import Enrolment, Origin, utc
 
 #: What of an Enrolment is kept as provenance (watchlist has a column: searches filter by it).
 _PROVENANCE = (
@@ -180,8 +181,8 @@ class Store(Database):
     def remember_reject(self, image_key: str, reason: str) -> None:
         """Remember that an image was refused."""
         self.db.execute(
-            "INSERT OR REPLACE INTO rejects VALUES (?, ?, strftime('%Y-%m-%dT%H:%M:%SZ', 'now'))",
-            (image_key, reason),
+            "INSERT OR REPLACE INTO rejects VALUES (?, ?, ?)",
+            (image_key, reason, utc(datetime.now(UTC))),
         )
 
     def describe_again(self, changes: Sequence[tuple[int, Enrolment]]) -> None:
