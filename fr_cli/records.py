@@ -133,9 +133,15 @@ class Head:
     root: str
 
 
-def utc(when: datetime) -> str:
-    """A time as it is stored and shown: UTC, ISO 8601, to the second, such as 2026-03-02T10:11:12Z.
+def counted(number: int, one: str, several: str = "") -> str:
+    """A number with its noun: `1 reference`, `2,000 references`, `3 people`."""
+    return f"{number:,} {one if number == 1 else several or one + 's'}"
 
-    Two of them compare as texts as the times do.
+
+def utc(when: datetime, *, exact: bool = False) -> str:
+    """A time as it is stored and shown: UTC, ISO 8601, such as 2026-03-02T10:11:12Z.
+
+    To the second, or to the microsecond if `exact`. Two of a kind compare as the times do.
     """
-    return when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    plain = when.astimezone(UTC).replace(tzinfo=None)
+    return plain.isoformat(timespec="microseconds" if exact else "seconds") + "Z"

@@ -13,6 +13,7 @@ from fr_cli.cli.options import Wait
 from fr_cli.cli.output import plain
 from fr_cli.cli.wiring import Session, session_of
 from fr_cli.errors import UsageProblem
+from fr_cli.records import counted
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -66,7 +67,7 @@ def backup(
             "destroyed": [*made.destroyed],
             "audit": asdict(made.head),
         },
-        plain(f"{counted(made.references, 'reference')} are in {made.file}."),
+        plain(f"{made.file} holds {counted(made.references, 'reference')}."),
         plain(f"Without its key nobody can read it: {made.key}"),
         plain(f"The key expires on {made.header.expires}."),
         *([plain(_gone(made.destroyed))] if made.destroyed else []),
@@ -129,15 +130,12 @@ def accept(
             "audit": asdict(done.head),
         },
         plain(f"The gallery goes on with {counted(done.references, 'reference')}."),
-        plain(f"{counted(done.purged_again, 'purged subject')} had come back and are gone again."),
+        plain(
+            f"Purged again, because they had come back: {counted(done.purged_again, 'subject')}."
+        ),
         plain("Enrol the feed again for what is missing.", "yellow"),
         plain(f"Entry {done.head.size} of the audit log.", "dim"),
     )
-
-
-def counted(number: int, what: str) -> str:
-    """`1 reference`, `2 references`."""
-    return f"{number:,} {what}" + "s" * (number != 1)
 
 
 def _confirm(session: Session, question: str, *, yes: bool) -> None:
@@ -151,7 +149,7 @@ def _confirm(session: Session, question: str, *, yes: bool) -> None:
 def _gone(ids: tuple[str, ...]) -> str:
     if not ids:
         return "No key of a backup has expired."
-    return f"{counted(len(ids), 'key')} of older backups expired and were destroyed."
+    return f"Destroyed, because expired: {counted(len(ids), 'key')} of older backups."
 
 
 def _warnings(done: Restored) -> list[str]:
@@ -160,11 +158,11 @@ def _warnings(done: Restored) -> list[str]:
         found.append("The log does not know this backup: nobody can tell who was purged since.")
     if done.unknown:
         found.append(
-            f"{counted(done.unknown, 'subject')} enrolled and purged since the backup are not on "
-            "the list of who may not come back: see that the feed lists them no more."
+            f"Enrolled and purged since the backup, and not on the list of who may not come back: "
+            f"{counted(done.unknown, 'subject')}. See that the feed lists them no more."
         )
     if done.damaged:
-        found.append(f"{counted(done.damaged, 'reference')} did not open and were left out.")
+        found.append(f"Left out, because damaged: {counted(done.damaged, 'reference')}.")
     return found
 
 

@@ -10,6 +10,7 @@ import typer
 from fr_cli.cli import options
 from fr_cli.cli.output import plain, table
 from fr_cli.cli.wiring import session_of
+from fr_cli.records import counted
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -81,22 +82,25 @@ def pictures(result: Enrolled) -> list[RenderableType]:
     """What the run did, in words."""
     lines: list[RenderableType] = [
         plain(
-            f"{result.added:,} references added, "
+            f"{counted(result.added, 'reference')} added, "
             + (f"{result.replaced:,} of them in place of older ones, " * bool(result.replaced))
             + f"{result.updated:,} updated, "
             f"{result.unchanged:,} unchanged, {len(result.rejects):,} refused"
             + (f", {result.rejected_before:,} refused before" if result.rejected_before else "")
             + "."
         ),
-        plain(f"The gallery holds {result.references:,} references of {result.subjects:,} people."),
+        plain(
+            f"The gallery holds {counted(result.references, 'reference')} of "
+            f"{counted(result.subjects, 'person', 'people')}."
+        ),
     ]
     if result.photos:
         lines.append(plain(f"{result.photos:,} photos are kept, sealed, as the policy says."))
     if result.shared_images:
         lines.append(
             plain(
-                f"{result.shared_images} images are enrolled under another subject too: one of "
-                "the two labels is probably wrong.",
+                f"Enrolled under another subject too: {counted(result.shared_images, 'image')}. "
+                "One of the two labels is probably wrong.",
                 "yellow",
             )
         )

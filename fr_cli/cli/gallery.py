@@ -13,6 +13,7 @@ from fr_cli.cli.options import Wait
 from fr_cli.cli.output import plain, table
 from fr_cli.cli.protection import NewPassphrase, Reason, protection
 from fr_cli.cli.wiring import session_of
+from fr_cli.records import counted
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -54,7 +55,7 @@ def check(context: typer.Context) -> None:
     session.output.show(
         {"schema": "fr/gallery-check/1", "findings": [asdict(one) for one in findings]},
         *(plain(f"{one.what}. Mend it with: {one.mend}", "yellow") for one in findings),
-        plain("The gallery is whole." if not findings else f"{len(findings)} findings."),
+        plain("The gallery is whole." if not findings else f"{counted(len(findings), 'finding')}."),
     )
     raise typer.Exit(GalleryDamaged.code if findings else 0)
 

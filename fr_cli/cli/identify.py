@@ -12,6 +12,7 @@ from fr_cli.cli.draft import draft
 from fr_cli.cli.output import plain, table
 from fr_cli.cli.sheet import page
 from fr_cli.cli.wiring import session_of
+from fr_cli.records import counted
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -138,9 +139,10 @@ def pictures(result: Identification, *, notes: bool = True) -> list[RenderableTy
     if answer.candidates:
         lines.append(_candidates(result))
     if answer.fpir and answer.threshold:
+        compared = counted(answer.fpir.compared, "reference")
         lines.append(
             plain(
-                f"Of people who are not in this gallery ({answer.fpir.compared:,} references), "
+                f"Of people who are not in this gallery ({compared}), "
                 f"about {one_in(answer.fpir.value)} would still get a candidate at this "
                 f"threshold ({answer.threshold.score:.2f})."
             )

@@ -12,6 +12,7 @@ from fr_cli.cli.options import Wait
 from fr_cli.cli.output import plain, table
 from fr_cli.cli.wiring import Session, session_of
 from fr_cli.errors import UsageProblem
+from fr_cli.records import counted
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -128,7 +129,7 @@ def _lift(session: Session, subject_id: str, reason: str, *, yes: bool, wait: fl
         lifted = lift(subject_id, reason, bench)
     session.output.show(
         {"schema": "fr/purge-lift/1", "subject_id": subject_id, "lifted": lifted},
-        plain(f"{subject_id} may be enrolled again: {lifted} marks were removed."),
+        plain(f"{subject_id} may be enrolled again ({counted(lifted, 'mark')} removed)."),
     )
 
 
@@ -154,22 +155,26 @@ def document(report: PurgeReport) -> dict[str, Any]:
 def pictures(report: PurgeReport) -> list[RenderableType]:
     """What was deleted, in words."""
     if report.subject_id is not None and not report.in_part:
-        first = f"{report.subject_id} is deleted: {report.references} references and their key."
+        count = counted(report.references, "reference")
+        first = f"{report.subject_id} is deleted: {count} and the key."
     else:
         first = (
-            f"{report.references:,} references are deleted: {report.subjects:,} people are gone "
-            f"with their keys, {report.in_part:,} keep other references."
+            f"Deleted: {counted(report.references, 'reference')}. Gone with their keys: "
+            f"{counted(report.subjects, 'person', 'people')}; {report.in_part:,} with other "
+            "references that stay."
         )
     lines: list[RenderableType] = [plain(first)]
     if report.photos:
         lines.append(plain(f"{report.photos:,} kept photos are gone with them."))
     if report.finished:
-        lines.append(plain(f"{report.finished:,} purges that were cut short are finished."))
+        lines.append(
+            plain(f"Finished, for they were cut short: {counted(report.finished, 'purge')}.")
+        )
     if report.shared_images:
         lines.append(
             plain(
-                f"{report.shared_images:,} of their photos are enrolled under another subject "
-                "too, and still found there.",
+                f"Enrolled under another subject too, and still found there: "
+                f"{counted(report.shared_images, 'photo')} of theirs.",
                 "yellow",
             )
         )
@@ -189,7 +194,9 @@ def pictures(report: PurgeReport) -> list[RenderableType]:
 
 
 def _doubts(doubts: Any) -> list[str]:
-    return [f"{count:,} references are kept in doubt: {rule}." for rule, count in doubts.items()]
+    return [
+        f"Kept in doubt, {counted(count, 'reference')}: {rule}." for rule, count in doubts.items()
+    ]
 
 
 def _plan_document(plan: Plan) -> dict[str, Any]:
@@ -219,8 +226,8 @@ def _plan_pictures(plan: Plan) -> list[RenderableType]:
     lines: list[RenderableType] = [rows] if going or plan.staying else []
     lines.append(
         plain(
-            f"{len(going):,} references would go: {whole:,} people with their keys, "
-            f"{len(plan.going) - whole:,} keep other references."
+            f"Would go: {counted(len(going), 'reference')}; {counted(whole, 'person', 'people')} "
+            f"with their keys, {len(plan.going) - whole:,} with other references that stay."
         )
     )
     lines += [plain(f"{count:,} would be kept: {rule}.") for rule, count in plan.kept.items()]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fr_cli.errors import GalleryDamaged
 from fr_cli.gallery.gallery import Gallery
 from fr_cli.gallery.search import engine_for
-from fr_cli.records import Listener
+from fr_cli.records import Listener, counted
 
 _COUNTS = (
     "SELECT {}, count(*) FROM refs JOIN subjects ON subjects.pk = refs.subject "
@@ -107,7 +107,9 @@ def _database(gallery: Gallery) -> Iterator[Finding]:
         "SELECT count(*) FROM subjects WHERE state = 'purging'"
     ).fetchone()[0]
     if unfinished:
-        yield Finding(f"{unfinished} purges were cut short", "fr gallery rebuild")
+        yield Finding(
+            f"Cut short: the purge of {counted(unfinished, 'subject')}", "fr gallery rebuild"
+        )
 
 
 def _templates(gallery: Gallery, listener: Listener) -> Iterator[Finding]:

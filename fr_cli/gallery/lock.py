@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from fr_cli.errors import GalleryLocked, GalleryUnwritable
+from fr_cli.records import utc
 
 #: Seconds that a writer waits for another one.
 PATIENCE = 30.0
@@ -72,4 +73,4 @@ def _holder(turn: Turn) -> str:
 
 def now() -> str:
     """The time as it is stored: UTC, to the second."""
-    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return utc(datetime.now(UTC))

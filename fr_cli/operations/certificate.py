@@ -14,7 +14,7 @@ from typing import Any
 from fr_cli.audit.entry import JSON, canonical
 from fr_cli.errors import ConfigurationError, OutputFailed
 from fr_cli.keys import SigningKey
-from fr_cli.records import Head
+from fr_cli.records import Head, utc
 
 SCHEMA = "fr/erasure-certificate/1"
 #: Keys are destroyed, but the key file lies on ordinary storage, so its old bytes may survive
@@ -55,7 +55,7 @@ def certify(
     certificate: dict[str, JSON] = {
         "schema": SCHEMA,
         "origin": origin,
-        "at": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "at": utc(datetime.now(UTC)),
         **what,
         "grade": GRADE,
         "complete_after": complete_after,

@@ -23,7 +23,7 @@ from fr_cli.operations.certificate import GRADE, CertificateFile, certify
 from fr_cli.operations.erasures import announce, described, root
 from fr_cli.operations.grounds import why
 from fr_cli.operations.standing import changing
-from fr_cli.records import Head
+from fr_cli.records import Head, counted
 
 
 @dataclass(frozen=True)
@@ -215,7 +215,7 @@ def _refuse_nothing(selection: Selection, plan: Plan, *, resumed: bool) -> None:
     held = plan.kept[HOLD]
     if held:
         raise NotAllowed(
-            f"All that is selected is on hold: {held} references.",
+            f"All that is selected is on hold: {counted(held, 'reference')}.",
             hint="Lift the hold in the feed and enrol it, or add --include-held.",
         )
     if selection.kind == "subject":

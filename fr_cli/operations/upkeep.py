@@ -9,7 +9,7 @@ from fr_cli.operations.bench import Bench
 from fr_cli.operations.erasures import purged_by
 from fr_cli.operations.restore import returned
 from fr_cli.operations.standing import changing
-from fr_cli.records import Listener
+from fr_cli.records import Listener, counted
 
 
 def stats(bench: Bench) -> Stats:
@@ -25,7 +25,7 @@ def check(bench: Bench, listener: Listener) -> list[Finding]:
     with bench.audit.act("gallery check", "administration") as act, bench.gallery(act) as gallery:
         findings = inspect(gallery, listener)
         if again := returned(gallery, purged_by(log_of(bench.site.home, None, None), listener)):
-            what = f"{len(again)} subjects are in the gallery again who were purged"
+            what = f"In the gallery again though they were purged: {counted(len(again), 'subject')}"
             findings.append(Finding(what, "fr gallery accept"))
         if expired(bench):
             what = "Keys of backups have expired and were not destroyed"

@@ -129,6 +129,7 @@ def test_who_was_purged_since_does_not_come_back_although_the_gallery_is_lost(
     assert done["left_out"] == {"subjects": 1, "references": 2}
     assert done["unknown"] == 1  # P008 was never in the backup, so nobody knows the id
     assert "not on the list" in done["warnings"][0]
+    assert "1 subject." in done["warnings"][0]
     fr.whole()
     rejects = fr.json("enroll", feed(place / "feed", "P002", "P006"), code=100)["rejects"]
     assert [one["subject_id"] for one in rejects] == ["P002", "P002", "P006"]

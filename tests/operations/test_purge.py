@@ -70,7 +70,7 @@ def test_in_a_home_whose_policy_has_no_retention_nothing_expires_by_age(
     document = fresh.json("purge", "--expired")
     assert document["references"] == 0
     assert document["warnings"] == [
-        "1 references are kept in doubt: group custody is not in the policy."
+        "Kept in doubt, 1 reference: group custody is not in the policy."
     ]
     policy.write_text(policy.read_text() + "\nretention: {custody: 0}\n")
     assert fresh.json("purge", "--expired", code=3)["error"] == "ConfigurationError"
@@ -132,7 +132,7 @@ def test_what_no_rule_can_be_told_for_is_kept_and_said(fresh: Fr, feed: Path) ->
     write_csv(feed, COLUMNS, ("P001", "P001.jpg", "", "", "custdy", "", "2020-01-01", ""))
     fresh.json("enroll", feed)
     (warning,) = fresh.json("purge", "--expired", "--dry-run")["warnings"]
-    assert warning == "1 references are kept in doubt: group custdy is not in the policy."
+    assert warning == "Kept in doubt, 1 reference: group custdy is not in the policy."
     assert "custdy" in fresh("purge", "--expired").stdout
 
 
