@@ -74,7 +74,7 @@ def _searched(study: Study, protocol: Protocol, scores: ScoreList, listed: Liste
         samples=_samples(scores, asked.tolist()),
         left_out=listed.probe_subject.size - asked.size,
         cosines=False,
-        notes=(NOT_COSINES,),
+        notes=_notes(study),
     )
 
 
@@ -102,8 +102,14 @@ def _compared(study: Study, scores: ScoreList, listed: Listed) -> Trial:
         samples=[],
         comparisons=compared,
         cosines=False,
-        notes=(NOT_COSINES,),
+        notes=_notes(study),
     )
+
+
+def _notes(study: Study) -> tuple[str, ...]:
+    if not study.group_by:
+        return (NOT_COSINES,)
+    return (NOT_COSINES, "Groups are not measured: they are compared at this home's floor.")
 
 
 def _data(scores: ScoreList) -> Labelled:
