@@ -1,0 +1,138 @@
+"""Yes-or-no outcomes of people's photographs, counted by group, with how sure each rate is.
+
+Several photographs of one person are not independent. How much less they say is the design effect
+(Kish 1965): the variance of the rate over people, divided by what independent photographs would
+give. The intervals are Clopper–Pearson on counts divided by it (Korn and Graubard, Survey
+Methodology 24 (1998)); with one photograph a person that is Clopper–Pearson itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fr_cli.evaluation.rates import Rate
+
+
+@dataclass(frozen=True, eq=False)
+class Trials:
+    """What was tried: one row a photograph, arrays of shape (n,).
+
+    case      bool: whether what is counted (an error, say) happened
+    subjects  any: whose photograph it is; a person in two groups counts as a person in each
+    groups    int64: the group as a place in `names`; no row is in none
+    names     the groups that there are, with or without rows
+    """
+
+    case: NDArray[np.bool_]
+    subjects: NDArray[np.generic]
+    groups: NDArray[np.int64]
+    names: tuple[str, ...]
+
+    def only(self, wanted: NDArray[np.bool_]) -> Trials:
+        """The rows of a mask of shape (n,)."""
+        return Trials(self.case[wanted], self.subjects[wanted], self.groups[wanted], self.names)
+
+
+@dataclass(frozen=True, eq=False)
+class People:
+    """The same by person: arrays of shape (s,), one row a person of a group.
+
+    cases, of  int64: how many of the person's photographs are cases, and how many there are
+    groups     int64: the person's group
+    """
+
+    cases: NDArray[np.int64]
+    of: NDArray[np.int64]
+    groups: NDArray[np.int64]
+
+    @property
+    def single(self) -> bool:
+        """Whether everybody has one photograph only, so that the photographs are independent."""
+        return bool((self.of <= 1).all())
+
+
+def people(trials: Trials) -> People:
+    """The trials by person."""
+    _, whose = np.unique(trials.subjects, return_inverse=True)
+    units, place = np.unique(
+        np.stack([trials.groups, whose.astype(np.int64)]), axis=1, return_inverse=True
+    )
+    place = place.reshape(-1)
+    return People(
+        np.bincount(place, weights=trials.case, minlength=units.shape[1]).astype(np.int64),
+        np.bincount(place, minlength=units.shape[1]).astype(np.int64),
+        units[0],
+    )
+
+
+@dataclass(frozen=True)
+class Tally:
+    """The cases of one group. `people` is how many persons, `effect` the design effect, ≥ 1."""
+
+    name: str
+    rate: Rate
+    people: int
+    effect: float
+
+    @property
+    def cases(self) -> float:
+        """The cases that as many independent photographs would count for."""
+        return self.rate.cases / self.effect
+
+    @property
+    def of(self) -> float:
+        """As many independent photographs as these are worth."""
+        return self.rate.of / self.effect
+
+
+def tally(trials: Trials, level: float = 0.95) -> list[Tally]:
+    """The counts of each group, in the order of the names."""
+    by_person = people(trials)
+    rows = []
+    for code, name in enumerate(trials.names):
+        own = by_person.groups == code
+        cases, of = by_person.cases[own], by_person.of[own]
+        effect = design_effect(cases, of)
+        rows.append(Tally(name, _rate(cases, of, effect, level), int(own.sum()), effect))
+    return rows
+
+
+def overall(trials: Trials, level: float = 0.95) -> Tally:
+    """The counts of all groups together."""
+    by_person = people(trials)
+    effect = design_effect(by_person.cases, by_person.of)
+    rate = _rate(by_person.cases, by_person.of, effect, level)
+    return Tally("", rate, by_person.of.size, effect)
+
+
+def design_effect(cases: NDArray[np.int64], of: NDArray[np.int64]) -> float:
+    """How many times the variance of the rate is that of independent photographs; ≥ 1.
+
+    `cases` and `of`, shape (s,), are counts by person. Where no photograph, or every one, is a
+    case, nothing shows how alike a person's photographs are, and they are taken to be all alike.
+    """
+    people, photos = of.size, int(of.sum())
+    if people == photos:
+        return 1.0
+    alike = float((of.astype(np.float64) ** 2).sum()) / photos
+    rate = cases.sum() / photos
+    independent = rate * (1.0 - rate) * photos
+    if independent == 0.0 or people < 2:
+        return alike
+    spread = float(((cases - rate * of) ** 2).sum()) * people / (people - 1)
+    return float(min(max(spread / independent, 1.0), alike))
+
+
+def _rate(cases: NDArray[np.int64], of: NDArray[np.int64], effect: float, level: float) -> Rate:
+    from scipy.special import betaincinv
+
+    k, n = int(cases.sum()), int(of.sum())
+    if not n:
+        return Rate(None, 0.0, 1.0, 0, 0)
+    x, m, alpha = k / effect, n / effect, 1.0 - level
+    low = float(betaincinv(x, m - x + 1.0, alpha / 2.0)) if k else 0.0
+    high = float(betaincinv(x + 1.0, m - x, 1.0 - alpha / 2.0)) if k < n else 1.0
+    return Rate(k / n, low, high, k, n)
