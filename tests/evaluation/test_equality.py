@@ -55,9 +55,8 @@ def test_equal_rates_with_enough_data() -> None:
     assert found.verdict == "no_larger_difference_missed"
     assert found.detectable is not None
     assert 1.2 < found.detectable < 2
-    assert found.sentence == (
-        f"FPIR: no difference larger than a factor of {found.detectable:.1f} would have been missed."
-    )
+    factor = f"a factor of {found.detectable:.1f}"
+    assert found.sentence == f"FPIR: no difference larger than {factor} would have been missed."
 
 
 @pytest.mark.parametrize(
