@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fr_cli.evaluation.rates import Rate
+from fr_cli.evaluation.rates import Probes, Rate
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,6 +86,21 @@ class Tally:
     def of(self) -> float:
         """As many independent photographs as these are worth."""
         return self.rate.of / self.effect
+
+
+def missed(probes: Probes, threshold: float) -> Trials:
+    """The mated probes, in one group; a case is a miss: its rate is FNIR, 1 − TPIR."""
+    return _all(~(probes.acquired & (probes.mate >= threshold)), probes, probes.mated)
+
+
+def false(probes: Probes, threshold: float) -> Trials:
+    """The non-mated probes, in one group; a case is a false candidate: its rate is FPIR."""
+    return _all(probes.acquired & (probes.nonmate >= threshold), probes, ~probes.mated)
+
+
+def _all(case: NDArray[np.bool_], probes: Probes, among: NDArray[np.bool_]) -> Trials:
+    groups = np.zeros(probes.mated.size, np.int64)
+    return Trials(case, probes.subjects, groups, ("all",)).only(among)
 
 
 def tally(trials: Trials, level: float = 0.95) -> list[Tally]:

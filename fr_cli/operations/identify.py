@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
 
@@ -13,15 +13,11 @@ from fr_cli.decision.answer import Answer, decide
 from fr_cli.errors import UsageProblem
 from fr_cli.operations.bench import Bench
 from fr_cli.operations.grounds import LONGEST, grounds
+from fr_cli.operations.in_force import Standing, applied, standing
 from fr_cli.records import Compared, Head, Origin, Quality, Template
 
 if TYPE_CHECKING:
     from fr_cli.decision.calibration import Calibration
-
-NO_EVALUATION = (
-    "No evaluation on this force's own photos is in force: the error rates come from the "
-    "calibration's public data, and are nobody's approval."
-)
 
 
 @dataclass(frozen=True)
@@ -57,10 +53,11 @@ class Sheet:
 
 @dataclass(frozen=True)
 class Identification:
-    """The answer, with all that it rests on."""
+    """The answer, with all that it rests on; `behind` is the evaluation in force."""
 
     search_id: str
     answer: Answer
+    behind: Standing
     quality: Quality
     compared: Compared
     model: str
@@ -110,10 +107,16 @@ def identify(question: Question, bench: Bench) -> Identification:
                 fpir_target=bounds.fpir_target,
                 max_candidates=longest,
             )
-            answer = _under_evaluation(answer, bench.policy.evaluation)
+            behind = standing(bench, answer, compared)
+            answer = applied(answer, behind, bench.policy.evaluation, bench.calibration)
             named = [one.reference_uid for one in answer.candidates] if question.sheet else []
             origins = gallery.origins(named)
-        act.decide(basis=basis, sheet=question.sheet, **_for_the_log(answer, compared, bench))
+        act.decide(
+            basis=basis,
+            sheet=question.sheet,
+            evaluation=behind.evaluation.sha256 if behind.evaluation and behind.covers else "",
+            **_for_the_log(answer, compared, bench),
+        )
     assert act.head is not None
     sheet = Sheet(
         portrait=portrait,
@@ -128,6 +131,7 @@ def identify(question: Question, bench: Bench) -> Identification:
     return Identification(
         search_id=act.id,
         answer=answer,
+        behind=behind,
         quality=probe.quality,
         compared=compared,
         model=bench.site.model,
@@ -152,13 +156,6 @@ def _who() -> str:
     uid, login = who["uid"], who["loginuid"]
     behind = "" if login in (None, uid) else f", logged in as user {login}"
     return f"{who['user'] or 'unnamed'} (user {uid}{behind})"
-
-
-def _under_evaluation(answer: Answer, rule: Literal["warn", "refuse"]) -> Answer:
-    if rule == "refuse":
-        why = "The policy asks for an evaluation in force, and there is none for this model."
-        return replace(answer, outcome="inconclusive", why=why, candidates=())
-    return replace(answer, warnings=(*answer.warnings, NO_EVALUATION))
 
 
 def _for_the_log(answer: Answer, compared: Compared, bench: Bench) -> dict[str, JSON]:
