@@ -17,6 +17,7 @@ from __future__ import annotations
 import argparse
 from collections import Counter
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -97,7 +98,7 @@ def main() -> None:
         system(rng, float(np.exp(rng.uniform(np.log(BANDS[0]), np.log(BANDS[-1])))))
         for _ in range(chosen.systems)
     ]
-    for low, high in zip(BANDS, BANDS[1:], strict=False):
+    for low, high in pairwise(BANDS):
         part = [one for one in unfair if low <= one.ratio < high]
         report(f"Unfair, {low:g} to {high:g} times", part)
     report("Unfair, all", unfair)
