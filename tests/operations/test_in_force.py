@@ -24,7 +24,7 @@ def put(fr: Fr, days: int = 30, **changes: Any) -> Path:
     """Put an evaluation in force as a passing one would."""
     with Bench(fr.home) as bench:
         assert bench.calibration is not None
-        what: dict[str, JSON] = {
+        least: dict[str, JSON] = {
             "fingerprint": bench.fingerprint,
             "model": bench.site.model,
             "fusion": "best",
@@ -35,8 +35,8 @@ def put(fr: Fr, days: int = 30, **changes: Any) -> Path:
             "data": "0" * 64,
             "targets": "1" * 64,
             "measured_on": {"references": 1000, "probes_mated": 900, "probes_nonmated": 800},
-        } | changes
-        put_in_force(sign(what, bench, days), bench)
+        }
+        put_in_force(sign({**least, **changes}, bench, days), bench)
     return fr.home / "evaluations" / FILE
 
 
