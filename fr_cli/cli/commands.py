@@ -21,6 +21,7 @@ COMMANDS = {
     "gallery": "Look after the gallery.",
     "models": "Fetch and check weights.",
     "audit": "Check, prove and read the signed log.",
+    "report": "Report on a period from the log.",
     "policy": "Show and check the policy.",
 }
 

@@ -38,8 +38,8 @@ class InForce:
     """What an evaluation approved.
 
     It covers searches with the model of `fingerprint`, this `fusion` and `engine`, at `cosine` or
-    above, among at most `references`, up to and including the day `until`. `measured_on` says of
-    what it was made, `sha256` is that of its file.
+    above, among at most `references`, up to and including the day `until`; there, by its data,
+    FPIR is at most `fpir`. `measured_on` says of what it was made, `sha256` is that of its file.
     """
 
     fingerprint: str
@@ -49,6 +49,7 @@ class InForce:
     score: float
     cosine: float
     references: int
+    fpir: float
     made: str
     until: date
     data: str
@@ -192,6 +193,7 @@ def _read(document: Mapping[str, Any], sha256: str) -> InForce:
         score=float(document["score"]),
         cosine=float(document["cosine"]),
         references=int(document["references"]),
+        fpir=float(document["fpir"]),
         made=str(document["made"]),
         until=date.fromisoformat(document["until"]),
         data=str(document["data"]),

@@ -32,6 +32,7 @@ def put(fr: Fr, days: int = 30, **changes: Any) -> Path:
             "score": "0.6000",
             "cosine": f"{bench.calibration.cosine(0.6):.6f}",
             "references": 10_000,
+            "fpir": "0.020000",
             "data": "0" * 64,
             "targets": "1" * 64,
             "measured_on": {"references": 1000, "probes_mated": 900, "probes_nonmated": 800},
