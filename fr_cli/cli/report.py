@@ -15,7 +15,7 @@ from fr_cli.errors import UsageProblem
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from fr_cli.evaluation.rates import Rate
+    from fr_cli.evaluation.intervals import Rate
     from fr_cli.operations.drift import Watched
 
 

@@ -159,6 +159,12 @@ def _about_threshold(
             f"rate {calibration.smallest_fmr / threshold.fmr:,.0f} times smaller than the data "
             "can show): take the error rate as a rough guess."
         )
+    measured = calibration.site_references
+    if measured is not None and rate.compared > measured:
+        warnings.append(
+            f"The error rate was measured on this site's own photos with {measured:,} references; "
+            f"{rate.compared:,} were compared now. Measure again with: fr evaluate --site-data"
+        )
     return warnings
 
 

@@ -20,7 +20,7 @@ from typing import Literal
 import numpy as np
 
 from fr_cli.evaluation.equality import Judgement, judge
-from fr_cli.evaluation.rates import Rate, rate
+from fr_cli.evaluation.intervals import Rate, clopper_pearson
 from fr_cli.evaluation.shifts import Shift, shift
 from fr_cli.evaluation.trials import Trials
 
@@ -64,7 +64,7 @@ def drift(period: Sequence[Search], before: Sequence[Search], allowed: float | N
     lists = [one for one in period if one.score is not None]
     rejected = sum(one.confirmed is False for one in lists)
     undecided = sum(one.confirmed is None for one in lists)
-    least, most = rate(rejected, len(period)), rate(rejected + undecided, len(period))
+    least, most = _rate(rejected, len(period)), _rate(rejected + undecided, len(period))
     lists_now, lists_before = _lists(period), _lists(before)
     verdict, sentence = _verdict(least, most, undecided, allowed)
     return Drift(
@@ -73,8 +73,8 @@ def drift(period: Sequence[Search], before: Sequence[Search], allowed: float | N
         allowed=allowed,
         least=least,
         most=most,
-        least_of_lists=rate(rejected, len(lists)),
-        most_of_lists=rate(rejected + undecided, len(lists)),
+        least_of_lists=_rate(rejected, len(lists)),
+        most_of_lists=_rate(rejected + undecided, len(lists)),
         lists=lists_now,
         lists_before=lists_before,
         change=_change(period, before),
@@ -110,7 +110,7 @@ def _verdict(
 
 
 def _lists(searches: Sequence[Search]) -> Rate:
-    return rate(sum(one.score is not None for one in searches), len(searches))
+    return _rate(sum(one.score is not None for one in searches), len(searches))
 
 
 def _change(period: Sequence[Search], before: Sequence[Search]) -> Judgement:
@@ -125,3 +125,7 @@ def _shift(period: Sequence[Search], before: Sequence[Search]) -> Shift | None:
     scores = [[one.score for one in part if one.score is not None] for part in (period, before)]
     values = np.array([*scores[0], *scores[1]], dtype=np.float64)
     return shift(values, np.arange(values.size), np.arange(values.size) < len(scores[0]))
+
+
+def _rate(cases: int, of: int) -> Rate:
+    return Rate(cases / of if of else None, *clopper_pearson(cases, of), cases, of)

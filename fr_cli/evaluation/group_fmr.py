@@ -16,8 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fr_cli.evaluation.impostors import ImpostorSample
-from fr_cli.evaluation.intervals import clopper_pearson
-from fr_cli.evaluation.rates import Rate
+from fr_cli.evaluation.intervals import Rate, clopper_pearson
 
 #: Pooled false match rates at whose cosine the groups are compared.
 POOLED = (1e-3, 1e-4, 1e-5)

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from fr_cli.evaluation import inequity
 from fr_cli.evaluation.equality import Judgement, judge
 from fr_cli.evaluation.inequity import Ratio
+from fr_cli.evaluation.intervals import Rate
 from fr_cli.evaluation.labels import Grouping
-from fr_cli.evaluation.rates import Probes, Rate
+from fr_cli.evaluation.rates import Probes
 from fr_cli.evaluation.shifts import Shift, shift
 from fr_cli.evaluation.trials import Trials, tally
 

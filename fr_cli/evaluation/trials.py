@@ -2,8 +2,8 @@
 
 Several photographs of one person are not independent. How much less they say is the design effect
 (Kish 1965): the variance of the rate over people, divided by what independent photographs would
-give. The intervals are Clopper–Pearson on counts divided by it (Korn and Graubard, Survey
-Methodology 24 (1998)); with one photograph a person that is Clopper–Pearson itself.
+give. Counts divided by it serve for ratios and for power (Korn and Graubard, Survey Methodology 24
+(1998)); the interval of a rate is that of `intervals.proportion`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fr_cli.evaluation.rates import Probes, Rate
+from fr_cli.evaluation.intervals import Rate, proportion
+from fr_cli.evaluation.rates import Probes
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,24 +104,23 @@ def _all(case: NDArray[np.bool_], probes: Probes, among: NDArray[np.bool_]) -> T
     return Trials(case, probes.subjects, groups, ("all",)).only(among)
 
 
-def tally(trials: Trials, level: float = 0.95) -> list[Tally]:
+def tally(trials: Trials) -> list[Tally]:
     """The counts of each group, in the order of the names."""
-    by_person = people(trials)
-    rows = []
-    for code, name in enumerate(trials.names):
-        own = by_person.groups == code
-        cases, of = by_person.cases[own], by_person.of[own]
-        effect = design_effect(cases, of)
-        rows.append(Tally(name, _rate(cases, of, effect, level), int(own.sum()), effect))
-    return rows
+    return [
+        _tally(name, trials.only(trials.groups == code)) for code, name in enumerate(trials.names)
+    ]
 
 
-def overall(trials: Trials, level: float = 0.95) -> Tally:
+def overall(trials: Trials) -> Tally:
     """The counts of all groups together."""
+    return _tally("", trials)
+
+
+def _tally(name: str, trials: Trials) -> Tally:
     by_person = people(trials)
+    numbers = np.unique(trials.subjects, return_inverse=True)[1].reshape(-1).astype(np.int64)
     effect = design_effect(by_person.cases, by_person.of)
-    rate = _rate(by_person.cases, by_person.of, effect, level)
-    return Tally("", rate, by_person.of.size, effect)
+    return Tally(name, proportion(trials.case, numbers), by_person.of.size, effect)
 
 
 def design_effect(cases: NDArray[np.int64], of: NDArray[np.int64]) -> float:
@@ -139,15 +139,3 @@ def design_effect(cases: NDArray[np.int64], of: NDArray[np.int64]) -> float:
         return alike
     spread = float(((cases - rate * of) ** 2).sum()) * people / (people - 1)
     return float(min(max(spread / independent, 1.0), alike))
-
-
-def _rate(cases: NDArray[np.int64], of: NDArray[np.int64], effect: float, level: float) -> Rate:
-    from scipy.special import betaincinv
-
-    k, n = int(cases.sum()), int(of.sum())
-    if not n:
-        return Rate(None, 0.0, 1.0, 0, 0)
-    x, m, alpha = k / effect, n / effect, 1.0 - level
-    low = float(betaincinv(x, m - x + 1.0, alpha / 2.0)) if k else 0.0
-    high = float(betaincinv(x + 1.0, m - x, 1.0 - alpha / 2.0)) if k < n else 1.0
-    return Rate(k / n, low, high, k, n)

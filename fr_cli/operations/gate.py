@@ -17,7 +17,8 @@ from fr_cli.operations.targets import Groups, Targets
 if TYPE_CHECKING:
     from fr_cli.evaluation.groups import GroupStudy
     from fr_cli.evaluation.inequity import Ratio
-    from fr_cli.evaluation.rates import Probes, Rate
+    from fr_cli.evaluation.intervals import Rate
+from fr_cli.evaluation.rates import Probes
 
 Verdict = Literal["met", "missed", "undecided"]
 
@@ -226,7 +227,7 @@ def _among(rate: Rate, measured: int, limit: int) -> Rate:
 
     Each reference is one more chance of a false candidate. For fewer it stays as measured.
     """
-    from fr_cli.evaluation.rates import Rate
+    from fr_cli.evaluation.intervals import Rate
 
     if rate.value is None or limit <= measured:
         return rate
@@ -238,7 +239,7 @@ def _among(rate: Rate, measured: int, limit: int) -> Rate:
 
 
 def _complement(rate: Rate) -> Rate:
-    from fr_cli.evaluation.rates import Rate
+    from fr_cli.evaluation.intervals import Rate
 
     value = None if rate.value is None else 1.0 - rate.value
     return Rate(value, 1.0 - rate.high, 1.0 - rate.low, rate.of - rate.cases, rate.of)

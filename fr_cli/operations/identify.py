@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
 
@@ -109,6 +109,8 @@ def identify(question: Question, bench: Bench) -> Identification:
             )
             behind = standing(bench, answer, compared)
             answer = applied(answer, behind, bench.policy.evaluation, bench.calibration)
+            if bench.calibration_note:
+                answer = replace(answer, warnings=(*answer.warnings, bench.calibration_note))
             named = [one.reference_uid for one in answer.candidates] if question.sheet else []
             origins = gallery.origins(named)
         act.decide(

@@ -1,42 +1,51 @@
-"""A labelled manifest → references and probes as templates, with everything that went wrong."""
+"""Labelled photos → templates, with everything that went wrong."""
 
 from __future__ import annotations
 
-import csv
 import hashlib
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from fr_cli.errors import FrError, UsageProblem
+from fr_cli.errors import FrError, QualityTooLow, UsageProblem
 from fr_cli.face import batch
 from fr_cli.face.pipeline import Choice
+from fr_cli.face.quality import enforce, judge
 from fr_cli.operations.bench import Bench
 from fr_cli.operations.manifest import BadRow, Row, read_manifest, read_photo
 from fr_cli.records import Listener, Template
 
-Role = Literal["reference", "probe"]
+Role = Literal["reference", "probe", ""]
 
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """One image of the manifest; `template` is None where none could be made."""
+    """One photo and what its line says of it; `role` is empty where the protocol needs none.
+
+    `template` is None where none could be made or the policy's quality floors refuse the photo;
+    `ungated` is the same without those floors. `digest` is the SHA-256 of the photo's bytes,
+    empty for one that could not be read.
+    """
 
     subject: str
     role: Role
     columns: dict[str, str]
     template: Template | None
+    ungated: Template | None = None
+    image: str = ""
+    line: int = 0
+    digest: bytes = b""
 
 
 @dataclass
 class Labelled:
-    """All images of a manifest, in its order."""
+    """All photos that can be used, in the order of their lines."""
 
     samples: list[Sample] = field(default_factory=list)
     failures: list[tuple[str, str]] = field(default_factory=list)
     bad_rows: list[BadRow] = field(default_factory=list)
-    shared: int = 0
 
     def of(self, role: Role) -> list[Sample]:
         """The references, or the probes."""
@@ -44,84 +53,143 @@ class Labelled:
 
 
 def read_labelled(
-    manifest: Path,
+    source: Path,
     bench: Bench,
     listener: Listener,
     *,
     face: Choice,
+    needed: tuple[Role, ...] = ("reference", "probe"),
     columns: tuple[str, ...] = (),
     workers: int | None = None,
 ) -> Labelled:
-    """Embed every image of the manifest with the home's model and the policy's floors.
+    """Embed every photo of a manifest or folder with the home's model.
 
-    Raises UsageProblem if the manifest has no references, no probes, or lacks a column.
+    `needed` are the roles that the protocol asks for; without any, roles are ignored. In a
+    folder, the first photo of each subject by name is its reference and the others are probes.
+    A photo that is listed twice is used once, and not at all if two subjects claim it: such
+    lines come as bad rows. Raises UsageProblem if a role or a column is missing.
     """
     data = Labelled()
-    rows = list(_rows(manifest, data))
-    for role in ("reference", "probe"):
-        if not any(row.enrolment.extra["role"] == role for row in rows):
+    rows = list(_rows(source, data, needed))
+    for role in needed:
+        if not any(known == role for _, known in rows):
             raise UsageProblem(
-                f"{manifest} has no line with the role {role}.",
-                hint="Its column `role` says reference or probe; both are needed.",
+                f"{source} has no line with the role {role}.",
+                hint="Its column `role` says reference or probe, and both are needed; or let every "
+                "photo be both in turn, with --protocol leave-one-out.",
             )
     for name in columns:
-        if not any(name in row.enrolment.extra for row in rows):
+        if not any(name in row.enrolment.extra for row, _ in rows):
             raise UsageProblem(
-                f"{manifest} has no column {name!r}, or it is empty.",
+                f"{source} has no column {name!r}, or it is empty.",
                 hint="Name columns of the manifest with --group-by.",
             )
-    embedded = batch.templates(_photos(rows, data, listener), bench.maker(face), workers=workers)
-    for row, template in embedded:
-        if isinstance(template, FrError):
-            if template.code not in range(20, 30):
-                raise template
-            data.failures.append((row.enrolment.image, template.message))
+    maker, floors = bench.maker(face, gated=False), bench.policy.quality_floors
+    digests: dict[int, bytes] = {}
+    for (row, role), made in batch.templates(
+        _photos(rows, digests, listener), maker, workers=workers
+    ):
+        if isinstance(made, FrError):
+            if made.code not in range(20, 30):
+                raise made
+            data.failures.append((row.enrolment.image, made.message))
+        ungated = None if isinstance(made, FrError) else made
+        template = None
+        if ungated is not None:
+            try:
+                enforce(quality := judge(ungated.quality.measures, floors))
+                template = Template(ungated.vector, ungated.fingerprint, quality)
+            except QualityTooLow as refused:
+                data.failures.append((row.enrolment.image, refused.message))
         data.samples.append(
             Sample(
-                row.enrolment.subject_id,
-                "reference" if row.enrolment.extra["role"] == "reference" else "probe",
-                dict(row.enrolment.extra),
-                None if isinstance(template, FrError) else template,
+                row.enrolment.subject_id, role, _columns(row), template, ungated,
+                row.enrolment.image, row.line, digests.pop(id(row)),
             )
-        )
+        )  # fmt: skip
+    _once(data)
     return data
 
 
-def _rows(manifest: Path, data: Labelled) -> Iterator[Row]:
-    for row in read_manifest(manifest):
+def _rows(source: Path, data: Labelled, needed: tuple[Role, ...]) -> Iterator[tuple[Row, Role]]:
+    met: set[str] = set()
+    for row in read_manifest(source):
         if isinstance(row, BadRow):
             data.bad_rows.append(row)
-        elif (role := row.enrolment.extra.get("role")) not in ("reference", "probe"):
-            data.bad_rows.append(BadRow(row.line, "", f"the role is {role!r}"))
+            continue
+        if not needed:
+            yield row, ""
+            continue
+        subject = row.enrolment.subject_id
+        said = row.enrolment.extra.get("role")
+        if source.is_dir():
+            said = "probe" if subject in met else "reference"
+            met.add(subject)
+        if said == "reference":
+            yield row, "reference"
+        elif said == "probe":
+            yield row, "probe"
         else:
-            yield row
+            data.bad_rows.append(BadRow(row.line, "", f"the role is {said!r}"))
 
 
-def _photos(rows: list[Row], data: Labelled, listener: Listener) -> Iterator[tuple[Row, bytes]]:
-    roles: dict[bytes, str] = {}
-    for row in listener.track(rows, "Embedding", len(rows)):
+def _columns(row: Row) -> dict[str, str]:
+    """The free columns, and those of the contract that say when and where from."""
+    named = {
+        name: value
+        for name in ("captured_at", "source", "watchlist")
+        if (value := getattr(row.enrolment, name))
+    }
+    return named | dict(row.enrolment.extra)
+
+
+def _photos(
+    rows: list[tuple[Row, Role]], digests: dict[int, bytes], listener: Listener
+) -> Iterator[tuple[tuple[Row, Role], bytes]]:
+    for row, role in listener.track(rows, "Embedding", len(rows)):
         try:
             photo = read_photo(row.path)
         except OSError:
             photo = b""  # refused by the decoder, and counted as a failure there
-        else:
-            role = row.enrolment.extra["role"]
-            data.shared += roles.setdefault(hashlib.sha256(photo).digest(), role) != role
-        yield row, photo
+        digests[id(row)] = hashlib.sha256(photo).digest() if photo else b""
+        yield (row, role), photo
 
 
-def read_exclusions(path: Path | None) -> frozenset[frozenset[str]]:
-    """Pairs of subjects not to be compared, from the columns subject_a and subject_b."""
-    if path is None:
-        return frozenset()
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            return frozenset(
-                frozenset((line["subject_a"].strip(), line["subject_b"].strip()))
-                for line in csv.DictReader(file)
+def _once(data: Labelled) -> None:
+    """Leave out the lines of a photo that is claimed by two subjects, or met before."""
+    places: dict[bytes, list[int]] = defaultdict(list)
+    for place, sample in enumerate(data.samples):
+        if sample.digest:
+            places[sample.digest].append(place)
+    out: dict[int, str] = {}
+    for same in places.values():
+        out |= _repeats([(place, data.samples[place]) for place in same]) if same[1:] else {}
+    data.bad_rows += [
+        BadRow(data.samples[place].line, "", reason, data.samples[place].image)
+        for place, reason in sorted(out.items())
+    ]
+    data.samples = [sample for place, sample in enumerate(data.samples) if place not in out]
+
+
+def _repeats(same: list[tuple[int, Sample]]) -> Iterable[tuple[int, str]]:
+    """Which of the samples of one photo cannot be used, and why."""
+    lines = {sample.subject: sample.line for _, sample in reversed(same)}
+    if len(lines) > 1:
+        for place, sample in same:
+            other = next(line for subject, line in lines.items() if subject != sample.subject)
+            yield place, f"line {other} says that the same photo is of another subject"
+        return
+    first = next((one for one in same if one[1].role == "reference"), same[0])
+    for place, sample in same:
+        if place == first[0]:
+            continue
+        if sample.role != first[1].role:
+            yield (
+                place,
+                (
+                    f"the photo is both reference (line {first[1].line}) and probe: compared with "
+                    "itself it measures nothing"
+                ),
             )
-    except (OSError, UnicodeDecodeError, csv.Error, KeyError, AttributeError) as trouble:
-        raise UsageProblem(
-            f"The exclusions {path} cannot be read: {trouble}.",
-            hint="Give a CSV table with the columns subject_a and subject_b.",
-        ) from trouble
+        else:
+            yield place, f"the same photo as line {first[1].line}"

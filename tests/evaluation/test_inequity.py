@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from fr_cli.evaluation import inequity
-from fr_cli.evaluation.rates import rate
+from fr_cli.evaluation.intervals import Rate, clopper_pearson
 from fr_cli.evaluation.trials import Tally
 
 #: False candidates of the police's national search by ethnicity (Home Office, December 2025).
@@ -16,7 +16,8 @@ WHITE, ASIAN, BLACK = 0.0004, 0.040, 0.055
 
 
 def group(name: str, cases: int, of: int) -> Tally:
-    return Tally(name, rate(cases, of), of, 1.0)
+    value = cases / of if of else None
+    return Tally(name, Rate(value, *clopper_pearson(cases, of), cases, of), of, 1.0)
 
 
 PUBLISHED = [group("white", 4, 10_000), group("Asian", 400, 10_000), group("black", 550, 10_000)]
