@@ -19,7 +19,7 @@ from fr_cli.evaluation.impostors import ImpostorSample
 from fr_cli.evaluation.intervals import Rate, clopper_pearson
 
 #: Pooled false match rates at whose cosine the groups are compared.
-POOLED = (1e-3, 1e-4, 1e-5)
+POOLED = (1e-2, 1e-3, 1e-4, 1e-5)
 #: At least so many comparisons lie above it, of all groups together.
 MIN_ABOVE = 30
 DRAWS = 200

@@ -210,12 +210,7 @@ def _problems(
     for one in comparisons[:2]:
         for row in one.judgement.too_small:
             small[row.name] = min(row.people, small.get(row.name, row.people))
-    problems += [_small(name, people) for name, people in small.items()]
+    if small:
+        said = ", ".join(f"{name} ({people})" for name, people in small.items())
+        problems.append(f"Too few people to be judged as a group: {said}.")
     return tuple(problems)
-
-
-def _small(name: str, people: int) -> str:
-    return (
-        f"{name} is {people} {'person' if people == 1 else 'people'} in one of the rates: too few "
-        "to be judged as a group."
-    )

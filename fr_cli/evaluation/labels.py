@@ -44,15 +44,8 @@ class Grouping:
         return tuple(map(self.label, range(len(self.names))))
 
 
-def groupings(columns: Sequence[str], rows: Sequence[Mapping[str, str]]) -> list[Grouping]:
-    """The photographs grouped by each column alone, then by all of them together."""
-    wanted: list[tuple[str, ...]] = [(name,) for name in columns]
-    if len(columns) > 1:
-        wanted.append(tuple(columns))
-    return [_grouping(names, rows) for names in wanted]
-
-
-def _grouping(columns: tuple[str, ...], rows: Sequence[Mapping[str, str]]) -> Grouping:
+def grouping(columns: tuple[str, ...], rows: Sequence[Mapping[str, str]]) -> Grouping:
+    """The photographs grouped by the labels of these columns together; one row a photograph."""
     labels = [tuple(row.get(name, "") for name in columns) for row in rows]
     known = [all(_form(part) not in UNKNOWN for part in label) for label in labels]
     names = sorted({label for label, is_known in zip(labels, known, strict=True) if is_known})
@@ -74,11 +67,11 @@ def _problems(
         problems.append(
             f"{missing:,} of {len(known):,} photos have no label for {what}; they are in no group."
         )
-    if len(columns) == 1:  # each column is looked at by itself first
-        for spellings in _spellings([name for (name,) in names]):
+    for place, column in enumerate(columns):
+        for spellings in _spellings(sorted({name[place] for name in names})):
             quoted = " and ".join(map(repr, spellings))
             problems.append(
-                f"{what} has one label in several spellings: {quoted}. They are counted as "
+                f"{column} has one label in several spellings: {quoted}. They are counted as "
                 "different groups: mend the table."
             )
     if len(names) < 2:

@@ -8,7 +8,7 @@ for group ratios likewise, whatever the number of groups (`inequity.max_min`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -81,14 +81,11 @@ def _checks(targets: Targets, evidence: Evidence) -> Iterator[Check]:
     from fr_cli.evaluation import trials
 
     probes = evidence.probes
-    found: Mapping[str, int] = {
-        "references": evidence.references,
-        "subjects": evidence.subjects,
-        "probes_mated": probes.mated_count,
-        "probes_nonmated": probes.nonmated_count,
-    }
-    for name in type(targets.counts).model_fields:
-        yield _count(name.replace("_", " "), found[name], getattr(targets.counts, name))
+    counts = targets.counts
+    yield _count("references", evidence.references, counts.references)
+    yield _count("subjects", evidence.subjects, counts.subjects)
+    yield _count("mated probes", probes.mated_count, counts.probes_mated)
+    yield _count("non-mated probes", probes.nonmated_count, counts.probes_nonmated)
     for one in targets.tpir:
         # A large gallery is searched at a higher score than the one that is asked about.
         score = None if one.at_score is None else max(one.at_score, evidence.operating)
@@ -111,7 +108,7 @@ def _checks(targets: Targets, evidence: Evidence) -> Iterator[Check]:
             yield _no_threshold(name, None)
         else:
             rate = trials.overall(trials.false(probes, threshold)).rate
-            yield at_most(name, _among(rate, evidence.references, limit), wanted.at_most)
+            yield at_most(name, among(rate, evidence.references, limit), wanted.at_most)
     for group in targets.groups:
         yield from _groups(group, evidence)
     if targets.latency:
@@ -222,7 +219,7 @@ def _no_threshold(target: str, at_fpir: float | None) -> Check:
     return Check(target, "undecided", why)
 
 
-def _among(rate: Rate, measured: int, limit: int) -> Rate:
+def among(rate: Rate, measured: int, limit: int) -> Rate:
     """An FPIR measured among some references, as it is among more: 1 − (1 − FPIR)^(more/some).
 
     Each reference is one more chance of a false candidate. For fewer it stays as measured.

@@ -29,7 +29,7 @@ class Study:
     for a manifest, leave-one-out for a folder. `random_galleries` > 0 draws that many galleries
     of `gallery_size` subjects, with `seed`. `site_data` says that the photos are the site's own,
     `holdout` asks for a fit tested on unseen people, `eer` for the equal error rate, `pairs` for
-    the faces of pairs that look wrongly labelled.
+    the faces of pairs that look wrongly labelled. `require` is a file of targets to be reached.
     """
 
     manifest: Path | None = None
@@ -48,6 +48,8 @@ class Study:
     eer: bool = False
     pairs: bool = False
     scores: Path | None = None
+    require: Path | None = None
+    record: bool = False
 
     @property
     def source(self) -> Path:

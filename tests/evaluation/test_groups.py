@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fr_cli.evaluation.groups import GroupStudy, Photos, study
-from fr_cli.evaluation.labels import groupings
+from fr_cli.evaluation.labels import grouping
 from fr_cli.evaluation.rates import Probes
 from fr_cli.evaluation.shifts import shift
 
@@ -28,13 +28,13 @@ def system(
         np.array(mated), acquired, np.array(nonmate), np.array(mate), np.ones(count, np.int64)
     )
     rows = [{"sex": label} for label in labels]
-    (grouping,) = groupings(["sex"], rows)
+    by_sex = grouping(("sex",), rows)
     photos = Photos(acquired, ~acquired, probes.subjects)
     enrolled = np.array(mated)
     references = Photos(np.ones(enrolled.sum(), bool), np.zeros(enrolled.sum(), bool),
                         probes.subjects[enrolled])  # fmt: skip
-    (of_references,) = groupings(["sex"], [r for r, m in zip(rows, mated, strict=True) if m])
-    return study(probes, photos, grouping, references, of_references, 0.5)
+    of_references = grouping(("sex",), [r for r, m in zip(rows, mated, strict=True) if m])
+    return study(probes, photos, by_sex, references, of_references, 0.5)
 
 
 def test_an_unequal_system_cannot_be_missed() -> None:
@@ -66,7 +66,7 @@ def test_failures_count_by_group() -> None:
 def test_three_people_are_no_group() -> None:
     found = system({"f": (0.05, 0.1), "m": (0.05, 0.1)}, people=3)
     assert found.comparison("fpir").judgement.verdict == "too_little_data"
-    assert any("f is 3 people" in problem for problem in found.problems)
+    assert any("f (3)" in problem for problem in found.problems)
     assert found.comparison("fpir").gini is None
 
 

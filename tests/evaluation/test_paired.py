@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fr_cli.evaluation.labels import groupings
+from fr_cli.evaluation.labels import grouping
 from fr_cli.evaluation.paired import Paired, compare
 from fr_cli.evaluation.rates import Probes
 
@@ -89,9 +89,9 @@ def test_thresholds_of_the_same_fpir_are_found_for_each() -> None:
 def test_for_whom() -> None:
     found_a = np.concatenate([outcome(150, 200), outcome(190, 200), outcome(4, 5)])
     found_b = np.concatenate([outcome(195, 200), outcome(190, 200), outcome(4, 5)])
-    (grouping,) = groupings(["sex"], [{"sex": s} for s in ["f"] * 200 + ["m"] * 200 + ["x"] * 5])
+    by_sex = grouping(("sex",), [{"sex": s} for s in ["f"] * 200 + ["m"] * 200 + ["x"] * 5])
     none = np.zeros(0, bool)
-    rows = compare(probes(found_a, none), probes(found_b, none), (0.5, 0.5), [grouping])
+    rows = compare(probes(found_a, none), probes(found_b, none), (0.5, 0.5), [by_sex])
     assert [(row.group, row.better) for row in rows] == [("", "b"), ("f", "b"), ("m", "neither")]
     assert only(rows, "tpir", "f").p_holm == pytest.approx(2 * only(rows, "tpir", "f").p)
 

@@ -115,7 +115,7 @@ def test_tpir_is_asked_at_the_score_that_a_large_gallery_needs() -> None:
 def test_too_small_counts_are_missed() -> None:
     checks = gate(targets(counts={"probes_mated": 5000}), evidence())
     (missed,) = [check for check in checks if check.verdict != "met"]
-    assert missed.sentence == "At least 5,000 probes mated: missed; 1,000 (4,000 too few)."
+    assert missed.sentence == "At least 5,000 mated probes: missed; 1,000 (4,000 too few)."
 
 
 def group_checks(
@@ -159,7 +159,7 @@ def test_each_group_is_held_by_itself() -> None:
 @pytest.mark.parametrize(
     ("groups", "people", "why"),
     [
-        ({"f": (0.2, 0.1), "m": (0.2, 0.1)}, 3, "f is 3 people"),
+        ({"f": (0.2, 0.1), "m": (0.2, 0.1)}, 3, "Too few people to be judged as a group: f (3), m (3)"),
         ({"f": (0.2, 0.1)}, 400, "one group only"),
         ({"Female": (0.2, 0.1), "female ": (0.2, 0.1)}, 400, "several spellings"),
         ({"f": (0.2, 0.1), "m": (0.2, 0.1), "": (0.2, 0.1)}, 400, "no label"),
