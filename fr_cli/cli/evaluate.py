@@ -11,7 +11,7 @@ import typer
 from fr_cli.cli import options
 from fr_cli.cli.draft import draft
 from fr_cli.cli.output import plain
-from fr_cli.cli.wiring import session_of
+from fr_cli.cli.wiring import Session, session_of
 from fr_cli.errors import TargetMissed
 
 HINT = "The evaluation stands above and is in the log. It approves nothing."
@@ -62,6 +62,10 @@ def evaluate(
         Path | None,
         typer.Option("--scores", help="Another system's scores, instead of photos."),
     ] = None,
+    gallery: Annotated[
+        bool,
+        typer.Option("--gallery", help="Ask about the probes in this home's own gallery."),
+    ] = False,
     fusion: Annotated[
         Fusion, typer.Option("--fusion", help="How several references of a subject count.")
     ] = Fusion.BEST,
@@ -130,6 +134,17 @@ def evaluate(
         ),
     ] = None,
     workers: options.Workers = None,
+    search_loss: Annotated[
+        bool,
+        typer.Option("--search-loss", help="Measure what the engine annoy misses, and how fast."),
+    ] = False,
+    no_cache: Annotated[
+        bool,
+        typer.Option("--no-cache", help="Neither use nor keep templates of earlier evaluations."),
+    ] = False,
+    forget_cache: Annotated[
+        bool, typer.Option("--forget-cache", help="Only destroy the kept templates.")
+    ] = False,
 ) -> None:
     """Measure error rates on labelled photos. Nothing of them enters the gallery."""
     from fr_cli.cli.evaluation import curves, document, folder, groups, pictures
@@ -139,13 +154,17 @@ def evaluate(
     from fr_cli.operations.trial import Study
 
     session = session_of(context)
+    if forget_cache:
+        _forget(session)
+        return
     columns = tuple(name.strip() for name in group_by.split(",") if name.strip())
     study = Study(
         manifest=manifest, exclude=exclude, group_by=columns, face=face.value,
         calibrate=calibrate, workers=workers, protocol=protocol.value if protocol else None,
         fusion=fusion.value, random_galleries=random_galleries, gallery_size=gallery_size,
         seed=seed, site_data=site_data, holdout=holdout, eer=eer, pairs=pairs is not None,
-        scores=scores, require=require,
+        scores=scores, gallery=gallery, cache=not no_cache, search_loss=search_loss,
+        require=require,
     )  # fmt: skip
     if plots:
         drawing.require()
@@ -167,3 +186,18 @@ def evaluate(
     if result.required and not result.required.passed:
         raise TargetMissed(groups.missed(result.required), hint=HINT)
     raise typer.Exit(result.exit_code)
+
+
+def _forget(session: Session) -> None:
+    from fr_cli.operations.cache import forget_by_act
+
+    with session.bench() as bench:
+        count, head = forget_by_act(bench)
+    session.output.show(
+        {
+            "schema": "fr/evaluate-forget-cache/1",
+            "forgotten": count,
+            "audit": {"size": head.size, "root": head.root},
+        },
+        plain(f"{count:,} templates of evaluation photos are forgotten: their keys are destroyed."),
+    )

@@ -9,12 +9,13 @@ Four things that look wrong, each for a person to look at:
 
 "More than chance explains" is judged by the data's own tail: above a cosine that strangers in
 this set would reach with a chance of one in twenty. Label errors are themselves the highest
-comparisons and would lift that tail, so whatever lies above is taken out and the tail is fitted
-again, until nothing new stands out.
+comparisons and would lift that tail; so it begins with a fit that they cannot move, whatever lies
+above is taken out and the tail is fitted again, until nothing new stands out.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -90,15 +91,18 @@ def beyond_chance(sample: ImpostorSample) -> float:
         return np.inf
     u = float(sample.cosines[wanted])
     excesses = sample.cosines[sample.cosines > u] - u
-    level = np.inf
-    while excesses.size > _FEWEST / 2:
-        fit = (excesses.size / sample.comparisons, *fit_pareto(excesses))
+    # To begin with an exponential tail through the median, which no few errors can move; it
+    # falls more slowly than cosines do.
+    level = u + float(np.median(excesses)) / math.log(2.0) * math.log(wanted / CHANCE)
+    while (kept := excesses[excesses + u < level]).size > _FEWEST / 2:
+        fit = (kept.size / sample.comparisons, *fit_pareto(kept))
         tail = Extrapolation(u, np.array([fit, fit]))
         lower = tail.threshold(CHANCE / sample.comparisons)[0]
-        if lower >= level or not (excesses + u >= lower).any():
-            return min(level, lower)
-        level, excesses = lower, excesses[excesses + u < lower]
-    return float(level)
+        settled = not ((excesses + u >= lower) & (excesses + u < level)).any()
+        level = min(level, lower)
+        if settled:
+            break
+    return level
 
 
 def strangers(sample: ImpostorSample) -> float:

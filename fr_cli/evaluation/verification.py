@@ -113,7 +113,7 @@ def verification(
         nonmated=sample.comparisons,
         subject_pairs=sample.subject_pairs,
         points=rows,
-        curve=curve[::_STEP],
+        curve=[*curve[:-1:_STEP], *curve[-1:]],
         eer=_eer(curve) if with_eer and compared.mated.cosines.size else None,
     )
 

@@ -256,6 +256,33 @@ class Gallery:
 
         return _patiently(read)
 
+    def everyone(self) -> tuple[list[str], NDArray[np.float32]]:
+        """Subject ids and templates (n, dimension) of all references, for an evaluation.
+
+        Each is opened under its subject's key. Raises GalleryMissing if nobody is enrolled.
+        """
+
+        def read() -> tuple[list[str], NDArray[np.float32]]:
+            import numpy as np
+
+            with self.store.snapshot():
+                rows = self.store.newer_than(0)
+                keys = self.subject_keys.read_many([row.slot for row in rows])
+            if not rows:
+                raise GalleryMissing("Nobody is enrolled.")
+            contexts = [bound(row.uid, row.subject_id, self.fingerprint) for row in rows]
+            vectors = [
+                np.frombuffer(unseal(key, row.sealed, context), "<f4")
+                for row, key, context in zip(rows, keys, contexts, strict=True)
+            ]
+            return [row.subject_id for row in rows], np.stack(vectors)
+
+        return _patiently(read)
+
+    def has_image(self, image: bytes) -> bool:
+        """Whether this very photo is enrolled, as whoever it may be."""
+        return self.store.has_image(self.image_key(image))
+
     def origins(self, uids: Iterable[str]) -> dict[str, Origin]:
         """Where these references came from, by random id; without those that are gone by now."""
 

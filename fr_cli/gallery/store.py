@@ -149,6 +149,11 @@ class Store(Database):
         ).fetchone()
         return row is not None
 
+    def has_image(self, image_key: str) -> bool:
+        """Whether an image of this keyed hash is enrolled."""
+        row = self.db.execute("SELECT 1 FROM refs WHERE image_key = ? LIMIT 1", (image_key,))
+        return row.fetchone() is not None
+
     def add_reference(self, new: NewReference, act: str, now: str) -> list[str]:
         """Store a reference; returns the uid of the one of the same reference id it replaces."""
         old = self.db.execute(

@@ -14,6 +14,7 @@ from fr_cli.operations.exclusions import Exclusions, read_exclusions
 from fr_cli.operations.groups import Groups, groups, thresholds_of, ways
 from fr_cli.operations.measures import Measures, Pairs, measure
 from fr_cli.operations.required import Demand, Required
+from fr_cli.operations.search_loss import SearchLoss, search_loss
 from fr_cli.operations.suspects import Doubts, Faces
 from fr_cli.operations.trial import Study, Trial, compare, gather
 from fr_cli.records import Head, Listener
@@ -29,9 +30,10 @@ class Evaluation:
     """What an evaluation found: the checks of its data first, then the rates.
 
     `doubts` are pairs whose labels look wrong, `faces` those to be looked at, where that was
-    asked for. `holdout` is what a fit to half of the people predicts of the other half. `fitted`
-    is the calibration that was written, `required` what became of the targets of --require, and
-    `in_force` the evaluation that it put in force.
+    asked for. `search_loss` is what the engine annoy would miss. `holdout` is what a fit to half
+    of the people predicts of the other half. `fitted` is the calibration that was written,
+    `required` what became of the targets of --require, `in_force` the evaluation that it put in
+    force.
     """
 
     study: Study
@@ -42,6 +44,7 @@ class Evaluation:
     warnings: list[str]
     fingerprint: str
     faces: list[Faces] | None = None
+    search_loss: SearchLoss | None = None
     holdout: list[HeldOut] | None = None
     fitted: Calibration | None = None
     required: Required | None = None
@@ -85,9 +88,12 @@ def evaluate(study: Study, bench: Bench, listener: Listener) -> Evaluation:
             doubts=found,
             measures=rates,
             groups=(compared := _groups(study, trial, rates, pairs, demand, bench)),
-            warnings=_warnings(trial, rates),
+            warnings=[*trial.notes, *_warnings(trial, rates)],
             fingerprint=bench.fingerprint,
         )
+        if study.search_loss or (demand and demand.targets.latency):
+            loss = search_loss(trial, _thresholds(rates), listener)
+            result = replace(result, search_loss=loss)
         if study.holdout:
             result = replace(result, holdout=_tested(study, pairs, digest, bench))
         if study.calibrate is not None:
@@ -101,10 +107,13 @@ def evaluate(study: Study, bench: Bench, listener: Listener) -> Evaluation:
             act.decide(pairs_shown=len(faces))
             result = replace(result, faces=faces)
         if demand:
-            held = demand.hold(trial, rates, compared.studies, digest, bench)
+            loss = result.search_loss
+            latency = loss.exact.p99_ms if loss else None
+            held = demand.hold(trial, rates, compared.studies, digest, bench, latency)
             act.decide(targets=held.sha256, passed=held.passed, in_force=held.in_force)
             result = replace(result, required=held)
         act.exit_code = result.exit_code
+        act.decide(**trial.for_the_log)
         act.decide(**_for_the_log(result))
     result = replace(result, head=act.head)
     if result.required and result.required.sealed:
@@ -134,7 +143,10 @@ def _pairs(study: Study, trial: Trial, exclusions: Exclusions) -> Pairs:
     """All comparisons one to one, as far as there are photos or the protocol made them."""
     if not trial.cosines:
         return Pairs(trial.comparisons)
-    every = trial.comparisons or compare(trial.data, exclusions.same, study.fusion)
+    try:
+        every = trial.comparisons or compare(trial.data, exclusions.same, study.fusion)
+    except UsageProblem:  # all photos of one person, asked about in the home's gallery
+        return Pairs()
     try:
         return Pairs(every, fitting.halves(trial.data, exclusions.every, study))
     except UsageProblem:
@@ -148,6 +160,14 @@ def _tested(study: Study, pairs: Pairs, digest: str, bench: Bench) -> list[HeldO
             hint="Leave --holdout out, or take photos of a few thousand people.",
         )
     return fitting.tested(pairs.halves, study, digest, bench)
+
+
+def _thresholds(rates: Measures) -> list[float]:
+    """The cosines at which rates are stated: those of the points, and the policy's floor."""
+    cosines = [point["threshold_cosine"] for point in rates.points]
+    if rates.calibration:
+        cosines.append(rates.calibration.cosine(rates.floor_score))
+    return [cosine for cosine in cosines if cosine is not None]
 
 
 def _warnings(trial: Trial, rates: Measures) -> list[str]:
@@ -186,7 +206,6 @@ def _for_the_log(result: Evaluation) -> dict[str, JSON]:
     pairs = rates.verification
     return {
         "model": result.fingerprint if trial.cosines else "",
-        "protocol": trial.protocol,
         "faces": str(result.study.face),
         "references": trial.references,
         "probes_mated": rates.probes.mated_count,

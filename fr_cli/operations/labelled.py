@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -14,10 +15,13 @@ from fr_cli.face import batch
 from fr_cli.face.pipeline import Choice
 from fr_cli.face.quality import enforce, judge
 from fr_cli.operations.bench import Bench
+from fr_cli.operations.cache import Cache, Made
 from fr_cli.operations.manifest import BadRow, Row, read_manifest, read_photo
 from fr_cli.records import Listener, Template
 
 Role = Literal["reference", "probe", ""]
+
+_ENROLLED = "this very photo is enrolled: compared with itself it measures nothing"
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +50,7 @@ class Labelled:
     samples: list[Sample] = field(default_factory=list)
     failures: list[tuple[str, str]] = field(default_factory=list)
     bad_rows: list[BadRow] = field(default_factory=list)
+    passed_over: int = 0
 
     def of(self, role: Role) -> list[Sample]:
         """The references, or the probes."""
@@ -61,11 +66,15 @@ def read_labelled(
     needed: tuple[Role, ...] = ("reference", "probe"),
     columns: tuple[str, ...] = (),
     workers: int | None = None,
+    kept: Cache | None = None,
+    known: Callable[[bytes], bool] | None = None,
 ) -> Labelled:
     """Embed every photo of a manifest or folder with the home's model.
 
     `needed` are the roles that the protocol asks for; without any, roles are ignored. In a
     folder, the first photo of each subject by name is its reference and the others are probes.
+    With probes only, a line without a role is a probe, and references are passed over. Templates
+    that are `kept` are not made again; a photo that is `known` is enrolled, and left out.
     A photo that is listed twice is used once, and not at all if two subjects claim it: such
     lines come as bad rows. Raises UsageProblem if a role or a column is missing.
     """
@@ -84,27 +93,21 @@ def read_labelled(
                 f"{source} has no column {name!r}, or it is empty.",
                 hint="Name columns of the manifest with --group-by.",
             )
-    maker, floors = bench.maker(face, gated=False), bench.policy.quality_floors
     digests: dict[int, bytes] = {}
-    for (row, role), made in batch.templates(
-        _photos(rows, digests, listener), maker, workers=workers
-    ):
-        if isinstance(made, FrError):
-            if made.code not in range(20, 30):
-                raise made
-            data.failures.append((row.enrolment.image, made.message))
-        ungated = None if isinstance(made, FrError) else made
-        template = None
-        if ungated is not None:
-            try:
-                enforce(quality := judge(ungated.quality.measures, floors))
-                template = Template(ungated.vector, ungated.fingerprint, quality)
-            except QualityTooLow as refused:
-                data.failures.append((row.enrolment.image, refused.message))
+    with kept or nullcontext():
+        made = _made(rows, bench.maker(face, gated=False), digests, kept, known, workers, listener)
+    floors = bench.policy.quality_floors
+    for place, (row, role) in enumerate(rows):
+        if place not in made:
+            data.bad_rows.append(BadRow(row.line, "", _ENROLLED, row.enrolment.image))
+            continue
+        template, ungated, why = _gated(made.pop(place), floors)
+        if why:
+            data.failures.append((row.enrolment.image, why))
         data.samples.append(
             Sample(
                 row.enrolment.subject_id, role, _columns(row), template, ungated,
-                row.enrolment.image, row.line, digests.pop(id(row)),
+                row.enrolment.image, row.line, digests[place],
             )
         )  # fmt: skip
     _once(data)
@@ -119,6 +122,12 @@ def _rows(source: Path, data: Labelled, needed: tuple[Role, ...]) -> Iterator[tu
             continue
         if not needed:
             yield row, ""
+            continue
+        if needed == ("probe",):
+            if row.enrolment.extra.get("role", "probe") == "reference":
+                data.passed_over += 1
+            else:
+                yield row, "probe"
             continue
         subject = row.enrolment.subject_id
         said = row.enrolment.extra.get("role")
@@ -143,16 +152,54 @@ def _columns(row: Row) -> dict[str, str]:
     return named | dict(row.enrolment.extra)
 
 
-def _photos(
-    rows: list[tuple[Row, Role]], digests: dict[int, bytes], listener: Listener
-) -> Iterator[tuple[tuple[Row, Role], bytes]]:
-    for row, role in listener.track(rows, "Embedding", len(rows)):
-        try:
-            photo = read_photo(row.path)
-        except OSError:
-            photo = b""  # refused by the decoder, and counted as a failure there
-        digests[id(row)] = hashlib.sha256(photo).digest() if photo else b""
-        yield (row, role), photo
+def _made(
+    rows: list[tuple[Row, Role]],
+    maker: batch.Maker,
+    digests: dict[int, bytes],
+    kept: Cache | None,
+    known: Callable[[bytes], bool] | None,
+    workers: int | None,
+    listener: Listener,
+) -> dict[int, Made]:
+    """What was made of the photo of each row, by its place; without those that are `known`.
+
+    `digests` is filled with the SHA-256 of each.
+    """
+    made: dict[int, Made] = {}
+
+    def unseen() -> Iterator[tuple[tuple[int, bytes], bytes]]:
+        for place, (row, _) in enumerate(listener.track(rows, "Embedding", len(rows))):
+            try:
+                photo = read_photo(row.path)
+            except OSError:
+                photo = b""  # refused by the decoder, and counted as a failure there
+            digests[place] = hashlib.sha256(photo).digest() if photo else b""
+            if known is not None and known(photo):
+                continue
+            if kept is not None and (found := kept.find(photo)) is not None:
+                made[place] = found
+            else:
+                yield (place, photo), photo
+
+    for (place, photo), one in batch.templates(unseen(), maker, workers=workers):
+        if isinstance(one, FrError) and one.code not in range(20, 30):
+            raise one
+        made[place] = one
+        if kept is not None:
+            kept.keep(photo, one)
+    return made
+
+
+def _gated(made: Made, floors: Mapping[str, float]) -> tuple[Template | None, Template | None, str]:
+    """The template under the policy's floors, the one without them, and why there is none."""
+    if isinstance(made, FrError):
+        return None, None, made.message
+    quality = judge(made.quality.measures, floors)
+    try:
+        enforce(quality)
+    except QualityTooLow as refused:
+        return None, made, refused.message
+    return Template(made.vector, made.fingerprint, quality), made, ""
 
 
 def _once(data: Labelled) -> None:

@@ -162,16 +162,16 @@ def _lists(study: Study, trial: Trial, exclusions: Exclusions) -> Lists:
 
     from fr_cli.evaluation.lists import candidate_lists
 
-    references = [s for s in trial.data.samples if s.role != "probe"]
-    if trial.protocol == "leave-one-out":
-        asked = references
-    else:
-        listed = {s.subject for s in references}
-        asked = [s for s in trial.samples if s.subject not in listed]
-    enrolled = [(s.subject, s.template.vector) for s in references if s.template is not None]
+    if trial.enrolled is not None:
+        vectors, subjects = trial.enrolled.vectors, trial.enrolled.subjects
+        asked = [s for s in trial.samples if s.subject not in trial.enrolled.listed]
+    else:  # leave one out
+        asked = [s for s in trial.data.samples if s.template is not None]
+        vectors = np.stack([s.template.vector for s in asked if s.template is not None])
+        subjects = [s.subject for s in asked]
     return candidate_lists(
-        np.stack([vector for _, vector in enrolled]),
-        [subject for subject, _ in enrolled],
+        vectors,
+        subjects,
         [s.template.vector if s.template else None for s in asked],
         [s.subject for s in asked],
         excluded=exclusions.same,

@@ -76,9 +76,13 @@ class Demand:
         studies: Sequence[GroupStudy],
         data: str,
         bench: Bench,
+        latency: float | None = None,
     ) -> Required:
-        """Hold an evaluation of the data (its SHA-256) against every target."""
-        evidence = self._evidence(trial, rates, studies, bench)
+        """Hold an evaluation of the data (its SHA-256) against every target.
+
+        `latency` is the 99th percentile of a search, in ms.
+        """
+        evidence = replace(self._evidence(trial, rates, studies, bench), latency=latency)
         checks = [_kind(trial), *gate(self.targets, evidence)]
         held = Required(self.sha256, checks)
         if not held.passed:

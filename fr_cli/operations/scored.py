@@ -14,6 +14,11 @@ from fr_cli.records import Listener
 if TYPE_CHECKING:
     from fr_cli.evaluation.listed import Listed
 
+NOT_COSINES = (
+    "The scores are those of another system: a threshold is one of its scores, and this home's "
+    "calibration and floor say nothing of them."
+)
+
 
 def play(
     study: Study, protocol: Protocol, excluded: frozenset[frozenset[str]], listener: Listener
@@ -65,6 +70,7 @@ def _searched(study: Study, protocol: Protocol, scores: ScoreList, listed: Liste
         samples=_samples(scores, asked.tolist()),
         left_out=listed.probe_subject.size - asked.size,
         cosines=False,
+        notes=(NOT_COSINES,),
     )
 
 
@@ -91,6 +97,7 @@ def _compared(study: Study, scores: ScoreList, listed: Listed) -> Trial:
         samples=[],
         comparisons=compared,
         cosines=False,
+        notes=(NOT_COSINES,),
     )
 
 

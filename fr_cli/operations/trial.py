@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from fr_cli.audit.entry import JSON
 from fr_cli.errors import UsageProblem
 from fr_cli.face.pipeline import Choice
+from fr_cli.keys import SiteKey
 from fr_cli.operations.bench import Bench
+from fr_cli.operations.cache import Cache
 from fr_cli.operations.labelled import Labelled, Role, Sample, read_labelled
 from fr_cli.records import Listener
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from fr_cli.evaluation.impostors import Comparisons, Fusion
     from fr_cli.evaluation.rates import Probes
     from fr_cli.records import Vector
@@ -48,8 +55,10 @@ class Study:
     eer: bool = False
     pairs: bool = False
     scores: Path | None = None
+    gallery: bool = False
+    cache: bool = True
+    search_loss: bool = False
     require: Path | None = None
-    record: bool = False
 
     @property
     def source(self) -> Path:
@@ -64,6 +73,21 @@ class Study:
 
 
 @dataclass(frozen=True, eq=False)
+class Enrolled:
+    """Templates to search in: whose they are, vectors (n, d), and who should be among them.
+
+    `failed` are references that could not be enrolled; `generation` is that of the home's gallery,
+    None for references of the manifest.
+    """
+
+    subjects: Sequence[str]
+    vectors: NDArray[np.float32]
+    listed: frozenset[str]
+    failed: int = 0
+    generation: int | None = None
+
+
+@dataclass(frozen=True, eq=False)
 class Trial:
     """What a protocol found.
 
@@ -71,7 +95,9 @@ class Trial:
     with the photo `samples[i]`. It has no rows under verification, which has `comparisons`.
     `references` and `subjects` are those enrolled, `fte` references that could not be.
     `left_out` are probes that the protocol does not ask about. `cosines` says whether the scores
-    are those of the home's model; another system's have no calibration.
+    are those of the home's model; another system's have no calibration. `enrolled` are the
+    references that were searched, None where there are none apart from the probes. `notes` are
+    sentences on what was done with the input.
     """
 
     protocol: Protocol
@@ -85,6 +111,22 @@ class Trial:
     comparisons: Comparisons | None = None
     left_out: int = 0
     cosines: bool = True
+    enrolled: Enrolled | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def for_the_log(self) -> dict[str, JSON]:
+        """How it was searched, and what."""
+        said: dict[str, JSON] = {"protocol": self.protocol, "fusion": self.fusion}
+        if len(self.draws) > 1:
+            said["galleries"] = len(self.draws)
+        if self.enrolled is not None and self.enrolled.generation is not None:
+            said["gallery"] = {
+                "generation": self.enrolled.generation,
+                "references": len(self.enrolled.subjects),
+                "subjects": len(self.enrolled.listed),
+            }
+        return said
 
     @property
     def probes(self) -> Probes:
@@ -101,7 +143,7 @@ def gather(
     """
     from fr_cli.operations import scored
 
-    source, protocol = study.source, protocol_of(study)
+    protocol = protocol_of(study)
     if study.scores is not None and study.calibrate is not None:
         raise UsageProblem(
             "A calibration says what a cosine of this home's model means, not another's score.",
@@ -114,80 +156,141 @@ def gather(
         )
     if study.scores is not None:
         return scored.play(study, protocol, excluded, listener)
+    read = _reader(study, protocol, bench, listener)
+    if not study.gallery:
+        return play(study, read(), excluded)
+    if protocol not in ("open-set", "closed-set") or study.calibrate is not None:
+        raise UsageProblem(
+            "The gallery is searched under the protocols open-set and closed-set, and gives no "
+            "calibration.",
+            hint="Give a manifest with references of its own for anything else.",
+        )
+    with bench.gallery() as gallery:
+        subjects, vectors = gallery.everyone()
+        data = read(known=gallery.has_image)
+        enrolled = Enrolled(
+            subjects, vectors, frozenset(subjects), generation=int(gallery.store.meta("generation"))
+        )
+    return play(study, data, excluded, enrolled=enrolled)
+
+
+def _reader(
+    study: Study, protocol: Protocol, bench: Bench, listener: Listener
+) -> Callable[..., Labelled]:
+    """Reads the photos that the protocol needs."""
     needed: tuple[Role, ...] = ()
     if protocol in ("open-set", "closed-set"):
-        needed = ("reference", "probe")
-    data = read_labelled(
-        source, bench, listener,
-        face=study.face, needed=needed, columns=study.group_by, workers=study.workers,
+        needed = ("probe",) if study.gallery else ("reference", "probe")
+    kept = None
+    if study.cache:
+        key = SiteKey.load(bench.site.keys)
+        kept = Cache(bench.site, key, bench.fingerprint, study.face)
+    return partial(
+        read_labelled, study.source, bench, listener,
+        face=study.face, needed=needed, columns=study.group_by, workers=study.workers, kept=kept,
     )  # fmt: skip
-    return play(study, data, excluded)
 
 
 def protocol_of(study: Study) -> Protocol:
     """The protocol that is asked for, or the one that fits the input."""
     if study.protocol is None:
-        return "leave-one-out" if study.source.is_dir() else "open-set"
+        folder = study.source.is_dir() and not study.gallery
+        return "leave-one-out" if folder else "open-set"
     return study.protocol
 
 
 def play(
-    study: Study, data: Labelled, excluded: frozenset[frozenset[str]], *, gate: bool = True
+    study: Study,
+    data: Labelled,
+    excluded: frozenset[frozenset[str]],
+    *,
+    gate: bool = True,
+    enrolled: Enrolled | None = None,
 ) -> Trial:
-    """The searches of a protocol; without the gate also of photos below the quality floors."""
-    if len({sample.subject for sample in data.samples}) < 2:
+    """The searches of a protocol; without the gate also of photos below the quality floors.
+
+    `enrolled` is what is searched, by default the references of the data.
+    """
+    protocol = protocol_of(study)
+    people = {sample.subject for sample in data.samples} | (enrolled.listed if enrolled else set())
+    if len(people) < 2:
         raise UsageProblem(
             "The photos that can be used are of fewer than two subjects.",
             hint="Without other people nobody can be taken for them, and no rate means anything."
             + _first(data),
         )
-    protocol = protocol_of(study)
-    ways: dict[Protocol, Callable[..., Trial]] = {
-        "open-set": _open_set,
-        "closed-set": _open_set,
-        "verification": _verification,
-        "leave-one-out": _leave_one_out,
-    }
-    return ways[protocol](study, data, excluded, gate)
+    if protocol == "verification":
+        return _verification(study, data, excluded, gate)
+    if protocol == "leave-one-out":
+        return _leave_one_out(study, data, excluded, gate)
+    return _open_set(study, data, excluded, gate, enrolled or _references(data, gate), protocol)
+
+
+def _references(data: Labelled, gate: bool) -> Enrolled:
+    import numpy as np
+
+    references = data.of("reference")
+    usable = [(s.subject, v) for s in references if (v := _vector(s, gate)) is not None]
+    if not usable:
+        raise UsageProblem("None of the references could be enrolled.", hint=_first(data).strip())
+    return Enrolled(
+        [subject for subject, _ in usable],
+        np.stack([vector for _, vector in usable]),
+        frozenset(sample.subject for sample in references),
+        failed=len(references) - len(usable),
+    )
 
 
 def _open_set(
-    study: Study, data: Labelled, excluded: frozenset[frozenset[str]], gate: bool
+    study: Study,
+    data: Labelled,
+    excluded: frozenset[frozenset[str]],
+    gate: bool,
+    enrolled: Enrolled,
+    name: Protocol,
 ) -> Trial:
-    import numpy as np
-
     from fr_cli.evaluation import protocol
 
-    closed = protocol_of(study) == "closed-set"
-    references, probes = data.of("reference"), data.of("probe")
-    enrolled = [(s.subject, v) for s in references if (v := _vector(s, gate)) is not None]
-    if not enrolled:
-        raise UsageProblem("None of the references could be enrolled.", hint=_first(data).strip())
-    listed = {sample.subject for sample in references}
-    asked = [sample for sample in probes if not closed or sample.subject in listed]
+    probes = data.of("probe")
+    closed = name == "closed-set"
+    asked = [sample for sample in probes if not closed or sample.subject in enrolled.listed]
     found = protocol.search_galleries(
-        np.stack([vector for _, vector in enrolled]),
-        [subject for subject, _ in enrolled],
+        enrolled.vectors,
+        enrolled.subjects,
         [_vector(sample, gate) for sample in asked],
         [sample.subject for sample in asked],
-        galleries_of(study, listed),
+        galleries_of(study, enrolled.listed),
         excluded=excluded,
         fusion=study.fusion,
     )
     return Trial(
-        protocol=protocol_of(study),
+        protocol=name,
         fusion=study.fusion,
         data=data,
-        references=len(enrolled),
-        subjects=len({subject for subject, _ in enrolled}),
-        fte=len(references) - len(enrolled),
+        references=len(enrolled.subjects),
+        subjects=len(set(enrolled.subjects)),
+        fte=enrolled.failed,
         draws=tuple(found),
         samples=asked,
         left_out=len(probes) - len(asked),
+        enrolled=enrolled,
+        notes=_notes(data, len(probes) - len(asked)),
     )
 
 
-def galleries_of(study: Study, listed: set[str]) -> list[frozenset[str]]:
+def _notes(data: Labelled, left_out: int) -> tuple[str, ...]:
+    notes = []
+    if data.passed_over:
+        notes.append(
+            f"References of the manifest were passed over ({data.passed_over}): the home's gallery "
+            "was searched instead."
+        )
+    if left_out:
+        notes.append(f"Non-mated probes were left out ({left_out}): closed-set asks about none.")
+    return tuple(notes)
+
+
+def galleries_of(study: Study, listed: Collection[str]) -> list[frozenset[str]]:
     """All subjects that have a reference, or the random draws of them that are asked for."""
     from fr_cli.evaluation import protocol
 

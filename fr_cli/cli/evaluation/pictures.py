@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from fr_cli.evaluation.verification import Verification
     from fr_cli.operations.evaluate import Evaluation
     from fr_cli.operations.measures import Measures
+    from fr_cli.operations.search_loss import SearchLoss
 
 #: Pairs that are named here; all are in the JSON document, and in the page of --pairs.
 FIRST = 5
@@ -50,6 +51,8 @@ def pictures(result: Evaluation) -> Iterator[RenderableType]:
     if rates.verification:
         yield from _verification(rates.verification)
     yield from _meaning(rates)
+    if result.search_loss:
+        yield from _loss(result.search_loss)
     yield from (plain(f"Note: {text}", "yellow") for text in result.warnings)
     yield from groups.gate(result)
     if result.holdout:
@@ -145,7 +148,8 @@ def _meaning(rates: Measures) -> Iterator[RenderableType]:
     ratio = rates.likelihood_ratio
     if ratio:
         yield plain(
-            f"Cllr {_bits(ratio.cllr)} bits, least {_bits(ratio.cllr_min)} (0 tells all, 1 nothing)."
+            f"Cllr {_bits(ratio.cllr)} bits, least {_bits(ratio.cllr_min)} "
+            "(0 tells all, 1 nothing)."
         )
     if rates.growth:
         held = sum(row.holds for row in rates.growth)
@@ -166,6 +170,23 @@ def _meaning(rates: Measures) -> Iterator[RenderableType]:
             span = f"{band.years:.0f} to {band.to:.0f} years"
         yield plain(
             f"{span} between photos: FNMR {words(band.fnmr)}, median {band.median_cosine:.3f}"
+        )
+
+
+def _loss(loss: SearchLoss) -> Iterator[RenderableType]:
+    recall = ", ".join(f"{share:.4f} at {k}" for k, share in loss.recall.items())
+    times = "; ".join(
+        f"{name} {fast.p50_ms:.2f} ms at the median, {fast.p99_ms:.2f} at p99"
+        for name, fast in ((loss.engine, loss.approximate), ("exact", loss.exact))
+    )
+    yield plain(
+        f"Engine {loss.engine} beside exact, {loss.searches:,} searches of {loss.references:,} "
+        f"references: recall {recall}; {times}."
+    )
+    for row in loss.lost:
+        yield plain(
+            f"  At cosine {row.threshold_cosine:.3f}: {row.missed - row.missed_exact} more of "
+            f"{row.mated:,} mates missed."
         )
 
 

@@ -109,18 +109,21 @@ def _quality(axes: Any, document: Mapping[str, Any]) -> bool:
     curves = document["quality"]
     if not curves:
         return False
-    for place, curve in enumerate(curves):
-        shares = [point["share"] for point in curve["points"]]
+    whole, *others = curves
+    shares = [point["share"] for point in whole["points"]]
+    ends = [[point["fnir"][end] for point in whole["points"]] for end in ("low", "high")]
+    axes.fill_between(shares, *ends, color=_BLUE, alpha=0.15, linewidth=0)
+    # The measures that gain most by name; of the others only that they are there.
+    others.sort(key=lambda curve: curve["points"][-1]["fnir"]["value"])
+    for place, curve in enumerate(others):
+        colour, label = (f"C{place + 1}", curve["measure"]) if place < 3 else (_GREY, "others")
         rates = [point["fnir"]["value"] for point in curve["points"]]
-        if place == 0:
-            low = [point["fnir"]["low"] for point in curve["points"]]
-            high = [point["fnir"]["high"] for point in curve["points"]]
-            axes.fill_between(shares, low, high, color=_BLUE, alpha=0.15, linewidth=0)
-        style = {"color": _BLUE, "linewidth": 2.0} if place == 0 else {"linewidth": 1.0}
-        axes.plot(shares, rates, marker="o", markersize=3, label=curve["measure"], **style)
+        axes.plot(shares, rates, color=colour, label=label, linewidth=1.2 if place < 3 else 0.5)
+    rates = [point["fnir"]["value"] for point in whole["points"]]
+    axes.plot(shares, rates, color=_BLUE, marker="o", label=whole["measure"], linewidth=2)
     axes.set(xlabel="share of mated probes refused, poorest first", ylabel="FNIR of the rest",
              title="Error against discarded quality", ylim=(0, None))  # fmt: skip
-    axes.legend(fontsize=7, frameon=False, ncols=2)
+    _legend(axes)
     return True
 
 
