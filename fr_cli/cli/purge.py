@@ -165,7 +165,7 @@ def pictures(report: PurgeReport) -> list[RenderableType]:
         )
     lines: list[RenderableType] = [plain(first)]
     if report.photos:
-        lines.append(plain(f"{report.photos:,} kept photos are gone with them."))
+        lines.append(plain(f"{counted(report.photos, 'kept photo')} gone with it."))
     if report.finished:
         lines.append(
             plain(f"Finished, for they were cut short: {counted(report.finished, 'purge')}.")
