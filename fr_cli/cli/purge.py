@@ -144,6 +144,7 @@ def document(report: PurgeReport) -> dict[str, Any]:
         "photos": report.photos,
         "finished": report.finished,
         "shared_images": report.shared_images,
+        "marks_ended": report.marks_ended,
         "kept": [{"rule": rule, "references": n} for rule, n in report.kept.items()],
         "warnings": _doubts(report.doubts),
         "generation": report.generation,
