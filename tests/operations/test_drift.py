@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
-from tests.conftest import GROUNDS, MATED, STRANGER, Fr, jpeg, photo, small
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ENROLLED, GROUNDS, MATED, STRANGER, Fr, jpeg, photo, small
 from tests.operations.test_in_force import put
 
 FACE, OTHER = jpeg(small(MATED)), jpeg(small(STRANGER))
+
+
+@pytest.fixture
+def fr(fresh: Fr, tmp_path: Path) -> Fr:
+    """A home of its own: the shared one is searched by other tests, and searches are counted."""
+    for person in ENROLLED:
+        (tmp_path / "feed" / person).mkdir(parents=True)
+        portrait = jpeg(small(person, "studio_portrait"))
+        (tmp_path / "feed" / person / "studio_portrait.jpg").write_bytes(portrait)
+    fresh.json("enroll", tmp_path / "feed")
+    return fresh
 
 
 def test_searches_of_a_period_are_held_to_the_evaluation_in_force(fr: Fr) -> None:
