@@ -24,6 +24,7 @@ COMMANDS = {
     "status": "Say how the home stands: model, gallery, log, last acts.",
     "doctor": "Check the installation and the home, and say what mends it.",
     "audit": "Check, prove, read and look after the signed log.",
+    "report": "Report on a period from the log.",
     "policy": "Show and check the policy.",
 }
 

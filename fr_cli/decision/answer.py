@@ -160,11 +160,6 @@ def _about_threshold(
             f"rate {calibration.smallest_fmr / threshold.fmr:,.0f} times smaller than the data "
             "can show): take the error rate as a rough guess."
         )
-    elif threshold.fmr < calibration.smallest_fmr:
-        warnings.append(
-            "The threshold lies beyond the data of the calibration, so that the rate of false "
-            f"candidates is an extrapolation: between {one_in(rate.low)} and {one_in(rate.high)}."
-        )
     measured = calibration.site_references
     if measured is not None and rate.compared > measured:
         warnings.append(

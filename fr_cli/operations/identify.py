@@ -14,16 +14,12 @@ from fr_cli.errors import UsageProblem
 from fr_cli.face.catalogue import named
 from fr_cli.operations.bench import Bench
 from fr_cli.operations.grounds import LONGEST, grounds
+from fr_cli.operations.in_force import Standing, applied, standing
 from fr_cli.records import Compared, Head, Origin, Quality, Template
 
 if TYPE_CHECKING:
     from fr_cli.decision.calibration import Calibration
     from fr_cli.gallery.gallery import Gallery
-
-NO_EVALUATION = (
-    "No evaluation on this force's own photos is in force: the error rates come from the "
-    "calibration's public data, and are nobody's approval."
-)
 
 
 @dataclass(frozen=True)
@@ -62,10 +58,11 @@ class Sheet:
 
 @dataclass(frozen=True)
 class Identification:
-    """The answer, with all that it rests on."""
+    """The answer, with all that it rests on; `behind` is the evaluation in force."""
 
     search_id: str
     answer: Answer
+    behind: Standing
     quality: Quality
     compared: Compared
     model: str
@@ -115,7 +112,8 @@ def identify(question: Question, bench: Bench) -> Identification:
                 fpir_target=bounds.fpir_target,
                 max_candidates=longest,
             )
-            answer = _under_evaluation(answer, bench.policy.evaluation)
+            behind = standing(bench, answer, compared)
+            answer = applied(answer, behind, bench.policy.evaluation, bench.calibration)
             answer = _under_licence(answer, bench.site.model)
             if bench.calibration_note:
                 answer = replace(answer, warnings=(*answer.warnings, bench.calibration_note))
@@ -126,6 +124,7 @@ def identify(question: Question, bench: Bench) -> Identification:
             basis=basis,
             sheet=question.sheet,
             photos=len(faces),
+            evaluation=behind.evaluation.sha256 if behind.evaluation and behind.covers else "",
             **_for_the_log(answer, compared, bench),
         )
     assert act.head is not None
@@ -144,6 +143,7 @@ def identify(question: Question, bench: Bench) -> Identification:
     return Identification(
         search_id=act.id,
         answer=answer,
+        behind=behind,
         quality=probe.quality,
         compared=compared,
         model=bench.site.model,
@@ -176,13 +176,6 @@ def _who() -> str:
     uid, login = who["uid"], who["loginuid"]
     behind = "" if login in (None, uid) else f", logged in as user {login}"
     return f"{who['user'] or 'unnamed'} (user {uid}{behind})"
-
-
-def _under_evaluation(answer: Answer, rule: Literal["warn", "refuse"]) -> Answer:
-    if rule == "refuse":
-        why = "The policy asks for an evaluation in force, and there is none for this model."
-        return replace(answer, outcome="inconclusive", why=why, candidates=())
-    return replace(answer, warnings=(*answer.warnings, NO_EVALUATION))
 
 
 def _under_licence(answer: Answer, model: str) -> Answer:

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 from fr_cli.operations.bench import Bench
 from fr_cli.operations.exclusions import Exclusions
-from fr_cli.operations.groups import GroupRates, groups
 from fr_cli.operations.labelled import Labelled, Sample
 from fr_cli.operations.study import Study
 from fr_cli.operations.trial import Trial
@@ -69,7 +68,6 @@ class Measures:
     det: list[DetPoint]
     at_floor: AtThreshold | None = None
     at_scores: list[AtScore] = field(default_factory=list)
-    groups: list[GroupRates] = field(default_factory=list)
     verification: Verification | None = None
     likelihood_ratio: LikelihoodRatio | None = None
     histograms: Histograms | None = None
@@ -138,7 +136,6 @@ def measure(
         result,
         at_floor=at_threshold(probes, cosine),
         at_scores=rows,
-        groups=list(groups(study.group_by, samples, probes, cosine)),
         quality=_quality(samples, probes, cosine),
         gate=gate(study, trial, exclusions, floors, cosine),
         ageing=_ageing(trial.data, cosine),

@@ -23,7 +23,7 @@ class Study:
     for a manifest, leave-one-out for a folder. `random_galleries` > 0 draws that many galleries
     of `gallery_size` subjects, with `seed`. `site_data` says that the photos are the site's own,
     `holdout` asks for a fit tested on unseen people, `eer` for the equal error rate, `pairs` for
-    the faces of pairs that look wrongly labelled.
+    the faces of pairs that look wrongly labelled. `require` is a file of targets to be reached.
     """
 
     manifest: Path | None = None
@@ -45,6 +45,7 @@ class Study:
     gallery: bool = False
     cache: bool = True
     search_loss: bool = False
+    require: Path | None = None
 
     @property
     def source(self) -> Path:

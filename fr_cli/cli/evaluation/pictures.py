@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from fr_cli.cli.evaluation import groups
+from fr_cli.cli.evaluation.words import target, words
 from fr_cli.cli.output import plain, table
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from fr_cli.evaluation.holdout import HeldOut
-    from fr_cli.evaluation.intervals import Rate
     from fr_cli.evaluation.repeated import Repeated
     from fr_cli.evaluation.verification import Verification
     from fr_cli.operations.evaluate import Evaluation
@@ -52,6 +53,7 @@ def pictures(result: Evaluation) -> Iterator[RenderableType]:
     yield from _doubts(result)
     if probes.mated.size:
         yield from _identification(rates)
+        yield from groups.pictures(result.groups)
     if rates.verification:
         yield from _verification(rates.verification)
     yield from _meaning(rates)
@@ -60,6 +62,7 @@ def pictures(result: Evaluation) -> Iterator[RenderableType]:
     if result.search_loss:
         yield from _loss(result.search_loss)
     yield from (plain(f"Note: {text}", "yellow") for text in result.warnings)
+    yield from groups.gate(result)
     if result.holdout:
         yield from _holdout(result.holdout)
     if result.fitted:
@@ -129,7 +132,6 @@ def _identification(rates: Measures) -> Iterator[RenderableType]:
             f"Without comparing kin ({kin.pairs} pairs): TPIR {without or 'not measurable'}; "
             f"at the floor, FPIR {words(kin.at_floor.fpir)}"
         )
-    yield from _groups(rates)
 
 
 def _verification(pairs: Verification) -> Iterator[RenderableType]:
@@ -245,33 +247,6 @@ def _holdout(held: list[HeldOut]) -> Iterator[RenderableType]:
             "holds" if row.holds else "does not hold",
         )
     yield rows
-
-
-def _groups(rates: Measures) -> Iterator[RenderableType]:
-    if not rates.groups:
-        return
-    rows = table("Group", "TPIR", "FPIR", "FTA")
-    for row in rates.groups:
-        rows.add_row(plain(" · ".join(row.values)), words(row.tpir), words(row.fpir), str(row.fta))
-    yield plain(f"By group, at score {rates.floor_score:.2f}:")
-    yield rows
-    yield plain("Overlapping intervals are not proof of equal rates: small groups show little.")
-
-
-def words(rate: Rate) -> str:
-    """A rate with its counts and interval; never a bare 0 % or 100 %, only the bound."""
-    if rate.value is None:
-        return "nothing to count"
-    if rate.cases == 0:
-        return f"at most {rate.high:.2%} (0 of {rate.of:,})"
-    if rate.cases == rate.of:
-        return f"at least {rate.low:.2%} ({rate.cases:,} of {rate.of:,})"
-    return f"{rate.value:.2%} ({rate.cases:,} of {rate.of:,}; {rate.low:.2%} … {rate.high:.2%})"
-
-
-def target(rate: float) -> str:
-    """A target rate: 1.00%, or 1 in 6,000 below a thousandth."""
-    return f"{rate:.2%}" if rate >= 0.001 else f"1 in {1 / rate:,.0f}"
 
 
 def _share(value: float | None, low: float | None, high: float | None) -> str:
