@@ -175,14 +175,17 @@ def migration_pictures(result: Migrated) -> list[RenderableType]:
 
 @app.command("rotate-key")
 def rotate_key(
-    context: typer.Context, reason: Reason = "", passphrase: NewPassphrase = None
+    context: typer.Context,
+    reason: Reason = "",
+    passphrase: NewPassphrase = None,
+    wait: Wait = None,
 ) -> None:
     """Exchange the site key, and wrap all other keys anew. No template is touched."""
     from fr_cli.operations.keys import rotate_site_key
 
     session = session_of(context)
     protect = protection(session, passphrase)
-    with session.bench() as bench:
+    with session.bench(wait=wait) as bench:
         result = rotate_site_key(reason, bench, protect)
     session.output.show(
         {
@@ -192,12 +195,8 @@ def rotate_key(
             "audit": {"size": result.head.size, "root": result.head.root},
         },
         plain("The site key is a new one, and every other key is wrapped under it."),
-        plain(
-            "The old one opens nothing in this home any more. With a copy of keys/ from before it"
-        ),
-        plain(
-            "opens a copy of the gallery from before: let those expire. Back up the new site.key."
-        ),
+        plain("The old one opens nothing in this home any more. With a copy of keys/ from before,"),
+        plain("it opens a copy of the gallery from before: let those expire. Back up the new one."),
     )
 
 

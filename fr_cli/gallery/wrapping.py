@@ -14,7 +14,7 @@ from __future__ import annotations
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from fr_cli.errors import GalleryDamaged
+from fr_cli.errors import GalleryDamaged, GalleryUnwritable
 from fr_cli.gallery.rewrapping import rewrap_file
 from fr_cli.keys import SiteKey
 
@@ -67,7 +67,7 @@ class Wrapping:
     def advance(self) -> int:
         """Begin the next epoch: every slot is wrapped anew, the key before destroyed; its number.
 
-        GalleryDamaged if the disk does not take it; then it is finished later.
+        GalleryUnwritable if the disk does not take it; then it is finished later.
         """
         with _said():
             self._key.enter(self._key.epoch.next())
@@ -105,7 +105,7 @@ def _said() -> Iterator[None]:
     try:
         yield
     except OSError as trouble:
-        raise GalleryDamaged(
+        raise GalleryUnwritable(
             f"The keys cannot be wrapped anew: {trouble.strerror or trouble}.",
             hint="Nothing is lost. See to the volume of keys/, then run the same command again.",
         ) from trouble

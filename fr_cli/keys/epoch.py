@@ -142,5 +142,6 @@ def _opened(path: Path, body: bytes, opener: bytes) -> Epoch:
         return Epoch(number, key, None if before == _NONE else before)
     raise GalleryDamaged(
         f"{path} is not under this site key.",
-        hint="Restore keys/ as a whole from its backup: its files belong together.",
+        hint="Restore keys/ as a whole from its backup: its files belong together. In a new home "
+        "that takes over a site key from elsewhere, remove epoch.key.",
     )

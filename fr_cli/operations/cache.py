@@ -193,7 +193,13 @@ class _Vault:
                     return self._slots.read(int(found[0]))
                 except GalleryDamaged:  # destroyed, or the slots are those of another time
                     self._db.execute("DELETE FROM made WHERE day = ?", (day,))
-            ((slot, key),) = self._slots.create(1)
+            try:
+                ((slot, key),) = self._slots.create(1)
+            except GalleryDamaged:  # they are of another site key: it was exchanged meanwhile
+                self._slots.path.unlink()
+                self._db.execute("DELETE FROM made")
+                self._db.execute("DELETE FROM days")
+                ((slot, key),) = self._slots.create(1)
             self._db.execute("INSERT OR REPLACE INTO days VALUES (?, ?)", (day, slot))
             return key
 

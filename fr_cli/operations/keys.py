@@ -78,7 +78,7 @@ def rotate_site_key(reason: str, bench: Bench, protect: Protect = as_before) -> 
         )
     with (
         bench.audit.act("gallery rotate-key", "administration", **why(reason)) as act,
-        locked(bench.site.gallery),
+        locked(bench.site.gallery, bench.turn(act)),
     ):
         # Templates kept from evaluations: their keys are not worth wrapping anew.
         cache.forget(bench.site, bench.site_key)

@@ -254,6 +254,19 @@ def test_a_second_evaluation_makes_no_template_and_says_the_same(
     assert "None of the references" in fresh.json("evaluate", labelled, code=2)["message"]
 
 
+def test_what_was_kept_under_another_site_key_is_begun_anew(site: Site) -> None:
+    """A site key that is exchanged while an evaluation runs, which goes on with the old one."""
+    with opened(site) as running:
+        running.keep(b"before", template(1))
+        new = SiteKey.load(site.keys).successor(None)
+        new.install()
+    with opened(site) as after:
+        assert after.find(b"before") is None
+        after.keep(b"after", template(2))
+    with opened(site) as again:
+        assert isinstance(again.find(b"after"), Template)
+
+
 def test_forgetting_is_an_act(fresh: Fr, labelled: Path) -> None:
     fresh.json("evaluate", labelled)
     assert fresh.json("evaluate", "--forget-cache")["forgotten"] == 4
