@@ -107,6 +107,11 @@ class Notes:
         """Note what is written."""
         self._write(_TIP, state, signer, _SIZE)
 
+    def remove_tip(self) -> None:
+        """Have the next writer read the log's end from the log, also after a power cut."""
+        os.pwrite(self.handle, bytes(_SIZE), _SIZE)
+        os.fsync(self.handle)
+
     def _write(self, start: bytes, state: State, signer: SigningKey, offset: int) -> None:
         peaks = base64.b64encode(b"".join(state.frontier.peaks)).decode()
         text = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -53,7 +54,7 @@ class Check:
     """The tree and its signed heads, line by line."""
 
     def __init__(
-        self, public_key: bytes, origin: str | None, full: bool, witnessed: Head | None
+        self, public_key: bytes, origin: str | None, full: bool, witnessed: Collection[Head]
     ) -> None:
         self.problems: list[str] = []
         self.history = History(public_key, self.fault)
@@ -63,7 +64,9 @@ class Check:
         self._heads = HeadVerifier(public_key, origin) if origin is not None else None
         self._origin = origin
         self._full = full
-        self._witnessed = witnessed
+        self._witnessed: dict[int, set[str]] = {}
+        for head in witnessed:
+            self._witnessed.setdefault(head.size, set()).add(head.root)
         self._frontier = Frontier()
         self._comparable = True
         self._number = 0
@@ -107,13 +110,12 @@ class Check:
 
     def take(self, texts: list[bytes], chunk: Examined) -> bool:
         """Take over lines that were examined; False, and nothing done, if they need `line`."""
-        witnessed = self._witnessed.size if self._witnessed else 0
         if (
             self.problems
             or chunk.terms != self.terms()
             or chunk.size != self._size
             or chunk.first_time < self.history.last_time
-            or self._size < witnessed <= self._size + len(texts)
+            or any(self._size < size <= self._size + len(texts) for size in self._witnessed)
         ):
             return False
         frontier, leaves, roots = self._frontier.copy(), chunk.leaves, chunk.roots
@@ -156,8 +158,11 @@ class Check:
         if root != line.root:
             self.fault("states another root than that of the entries up to it")
             self._comparable = False
-        if self._witnessed and line.size == self._witnessed.size and root != self._witnessed.root:
-            self.fault("has another root than the witnessed head of this size")
+        for seen in self._witnessed.get(line.size, set()) - {root}:
+            self.fault(
+                f"has another root than the witnessed head of this size ({seen} and not {root}): "
+                "the log has two histories"
+            )
 
     def _signature(self, line: Line) -> None:
         if self._heads is None:
@@ -192,9 +197,10 @@ class Check:
             self._signature(last)
         if not self._number:
             self.problems.append("it holds no entry")
-        if self._witnessed and self._size < self._witnessed.size:
+        longest = max(self._witnessed, default=0)
+        if self._size < longest:
             self.problems.append(
-                f"it has {self._size} entries and a witness saw {self._witnessed.size}: it was cut"
+                f"it has {self._size} entries and a witness saw {longest}: it was cut"
             )
         for seq in self.history.unexplained():
             self.problems.append(f"line {seq + 1} was erased and no erasure entry names it")

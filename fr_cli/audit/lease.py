@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import random
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,8 +18,10 @@ from pathlib import Path
 from fr_cli.audit.entry import boot_id
 from fr_cli.disk import sync_folder
 
+#: Leases that a new act looks at.
+LOOKED_AT = 4
+
 _NAME = re.compile(r"[0-9a-f]{32}")
-_DRAFT = "new-"
 
 
 @dataclass(frozen=True)
@@ -52,15 +55,13 @@ class Lease:
 def take(folder: Path, req: str, offset: int) -> Lease:
     """Take the lease of a new intent; OSError if the folder cannot be written."""
     _make(folder)
-    # Locked before it has its name: whoever looks for dead leases never sees it free.
-    draft, path = folder / f"{_DRAFT}{req}", folder / req
+    path = folder / req
     # O_CLOEXEC: a worker process must not keep the lease of its parent alive.
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
-    handle = os.open(draft, flags, 0o600)
+    handle = os.open(path, flags, 0o600)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         os.write(handle, _note(offset))
-        draft.rename(path)
         if not boot_id():
             sync_folder(folder)  # after a power cut nothing else would tell that it is dead
     except BaseException:
@@ -78,12 +79,16 @@ def revive(folder: Path, req: str, offset: int) -> None:
 
 
 def any_dead(folder: Path) -> bool:
-    """Whether a lease seems to be free; needs no lock, and only `dead` can tell for certain."""
+    """Whether a lease seems to be free; needs no lock, and only `dead` can tell for certain.
+
+    Where many acts run at once, each new one looks at some of them, so that all together find a
+    dead one soon and none spends its time on it.
+    """
     try:
         names = os.listdir(folder)
-        return any(name.startswith(_DRAFT) for name in names) or any(
-            _seems_free(f"{folder}/{name}") for name in names if _NAME.fullmatch(name)
-        )
+        named = [name for name in names if _NAME.fullmatch(name)]
+        some = random.sample(named, LOOKED_AT) if len(named) > LOOKED_AT else named
+        return any(_seems_free(f"{folder}/{name}") for name in some)
     except FileNotFoundError:  # the folder is not made yet
         return False
     except OSError:
@@ -109,8 +114,6 @@ def dead(folder: Path) -> Iterator[Lease]:
     names = sorted(os.listdir(folder)) if folder.is_dir() else []
     for name in names:
         path = folder / name
-        if name.startswith(_DRAFT):  # of a process that died before its intent
-            path.unlink(missing_ok=True)
         if not _NAME.fullmatch(name):
             continue
         try:
@@ -132,7 +135,7 @@ def _make(folder: Path) -> None:
 
 
 def _note(offset: int) -> bytes:
-    return json.dumps({"boot": boot_id(), "offset": offset, "pid": os.getpid()}).encode() + b"\n"
+    return f'{{"boot":"{boot_id()}","offset":{offset},"pid":{os.getpid()}}}\n'.encode()
 
 
 def _offset(note: bytes) -> int:

@@ -20,9 +20,10 @@ REOPENINGS = 10
 
 APPENDING = os.O_RDWR | os.O_APPEND
 _SMALL = 4096
+#: Seconds between two looks at a lock that another process holds: at first, and at most. Where many
+#: wait, more looks would cost them more time on the processor than their writing does.
+_PAUSE, _LONGEST_PAUSE = 0.0005, 0.016
 _NOTHING_TO_SYNC = {errno.EINVAL, errno.EROFS}
-#: Seconds between two looks at a lock that another process holds: at first, and at most.
-_PAUSE, _LONGEST_PAUSE = 0.0001, 0.002
 
 
 @contextmanager
@@ -34,7 +35,7 @@ def locked(path: Path, flags: int = APPENDING) -> Iterator[int]:
     for _ in range(REOPENINGS):
         handle = os.open(path, flags | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
-            _lock(handle, fcntl.LOCK_EX)
+            lock(handle, fcntl.LOCK_EX)
             if not os.path.samestat(os.fstat(handle), os.stat(path)):
                 continue
             yield handle
@@ -61,7 +62,7 @@ def snapshot(path: Path) -> tuple[BinaryIO, int]:
     handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
     # A process that hangs with the lock must not keep anyone from looking.
     with suppress(TimeoutError):
-        _lock(handle, fcntl.LOCK_SH)
+        lock(handle, fcntl.LOCK_SH)
     length = os.fstat(handle).st_size
     release(handle)
     try:
@@ -73,10 +74,15 @@ def snapshot(path: Path) -> tuple[BinaryIO, int]:
     return os.fdopen(handle, "rb"), length
 
 
-def _lock(handle: int, kind: int) -> None:
-    for _ in patience():
-        if got(handle, kind):
-            return
+def lock(handle: int, kind: int = fcntl.LOCK_EX) -> None:
+    """Wait for the lock of a file; TimeoutError after PATIENCE."""
+    deadline = time.monotonic() + PATIENCE
+    pause = _PAUSE
+    while not got(handle, kind):
+        if time.monotonic() > deadline:
+            raise TimeoutError(errno.ETIMEDOUT, "another process holds its lock")
+        time.sleep(pause)
+        pause = min(2 * pause, _LONGEST_PAUSE)
 
 
 def got(handle: int, kind: int = fcntl.LOCK_EX) -> bool:
@@ -86,17 +92,6 @@ def got(handle: int, kind: int = fcntl.LOCK_EX) -> bool:
     except BlockingIOError:
         return False
     return True
-
-
-def patience() -> Iterator[None]:
-    """As often as it is worth to look whether a lock is free; at last TimeoutError."""
-    deadline = time.monotonic() + PATIENCE
-    pause = _PAUSE
-    while time.monotonic() < deadline:
-        yield
-        time.sleep(pause)
-        pause = min(2 * pause, _LONGEST_PAUSE)
-    raise TimeoutError(errno.ETIMEDOUT, "another process holds its lock")
 
 
 class Tail(NamedTuple):

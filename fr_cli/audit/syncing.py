@@ -14,13 +14,14 @@ that outlives one cuts off only what nobody was ever told is there.
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from fr_cli.audit.caching import FILE, Notes, State
-from fr_cli.audit.storage import got, patience, release
+from fr_cli.audit.storage import got, lock, release
 from fr_cli.errors import AuditUnwritable
 from fr_cli.keys import SigningKey
 
@@ -39,17 +40,20 @@ class Pending:
 
     def settle(self, notes: Notes, signer: SigningKey) -> None:
         """Return when the line is on disk, with all before it; OSError if that cannot be."""
-        for _ in patience():
-            if got(notes.handle):
-                try:
-                    if not self._durable(notes, signer):
-                        self._sync(notes, signer)
-                finally:
-                    release(notes.handle)
-                return
-            # While one syncs, many come to wait; most need not wait for the lock as well.
-            if self._durable(notes, signer):
-                return
+        if not got(notes.handle):
+            # While one syncs, many come to wait. They look all at once whether that served them.
+            lock(notes.handle, fcntl.LOCK_SH)
+            try:
+                if self._durable(notes, signer):
+                    return
+            finally:
+                release(notes.handle)
+            lock(notes.handle)
+        try:
+            if not self._durable(notes, signer):
+                self._sync(notes, signer)
+        finally:
+            release(notes.handle)
 
     def _durable(self, notes: Notes, signer: SigningKey) -> bool:
         mine, durable = self._state, notes.durable(signer)
@@ -68,9 +72,10 @@ class Pending:
             # An erasure has put a new file in its place, with this line in it, and synced that.
             return os.fdatasync(self._log)
         state = self._state
-        tip = notes.tip(signer)  # as a rule, others have written behind this line by now
-        if tip and tip.file == state.file and tip.end > state.end and tip.holds(self._log):
-            state = tip
+        if os.fstat(self._log).st_size > state.end:  # others have written behind this line
+            tip = notes.tip(signer)
+            if tip and tip.file == state.file and tip.end > state.end and tip.holds(self._log):
+                state = tip
         try:
             os.fdatasync(self._log)
         except OSError:
@@ -106,9 +111,7 @@ def cut_back(log: int, notes: Notes, signers: Iterable[SigningKey]) -> None:
 @contextmanager
 def alone(notes: Notes) -> Iterator[None]:
     """Nobody else syncs meanwhile; TimeoutError if another does not come to an end."""
-    for _ in patience():
-        if got(notes.handle):
-            break
+    lock(notes.handle)
     try:
         yield
     finally:

@@ -15,6 +15,7 @@ Memory: some 150 bytes an act, for the rule that no id of an act is used again.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 from fr_cli.audit import chunks
@@ -34,13 +35,13 @@ def verify_log(
     origin: str | None,
     *,
     full: bool = False,
-    witnessed: Head | None = None,
+    witnessed: Collection[Head] = (),
     listener: Listener = Silence(),  # noqa: B008  (it holds nothing)
 ) -> Verification:
     """Check a log against a raw public key of 32 bytes.
 
-    `origin` None takes the one that the genesis entry names. `witnessed` is a head kept
-    elsewhere: the log must have had this root at this size. AuditBroken names the lines and what
+    `origin` None takes the one that the genesis entry names. `witnessed` are heads kept
+    elsewhere: the log must have had each root at its size. AuditBroken names the lines and what
     is wrong with each, up to MAX_PROBLEMS.
     """
     try:

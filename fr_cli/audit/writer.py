@@ -73,6 +73,7 @@ class Writer:
         self.last = b""
         self.rebooted = False
         self._settled = True
+        self._unrepaired: Tail | None = None
 
     def begin(self, **genesis: JSON) -> None:
         """Write the first entry, durable; AuditUnwritable if there is or was a log."""
@@ -102,13 +103,12 @@ class Writer:
             # Whoever noted it has found all of this right, and it is untouched.
             self.frontier, self.end = tip.frontier, length
             self.last = os.pread(self._handle, length - tip.start, tip.start)
-            self._tail = Tail(self.last, length, length)
         else:
             self._read(length)
 
     def _read(self, length: int) -> None:
         """Take up the log from the file, checking its last line."""
-        tail = self._tail = read_tail(self._handle, length)
+        tail = self._unrepaired = read_tail(self._handle, length)
         last = last_line(tail)
         self.signer = key_in_force(last, self.signer, self._origin)
         tip, durable = self._notes.tip(self.signer), self._notes.durable(self.signer)
@@ -132,9 +132,11 @@ class Writer:
 
     def repair(self) -> None:
         """Set aside what a crash tore off, and record it."""
-        if self._tail.length > self._tail.end:
-            self._set_aside(self._tail)
-        self._record_torn()
+        if self._unrepaired:  # else the log is as its last writer left it
+            if self._unrepaired.length > self.end:
+                self._set_aside(self._unrepaired)
+            self._record_torn()
+            self._unrepaired = None
 
     def _hint(self) -> str:
         return (
@@ -290,6 +292,7 @@ class Writer:
             copy.flush()
             os.fsync(copy.fileno())
         sync_folder(self.folder)
+        self._notes.remove_tip()  # else the log would be right for the next one, and unrecorded
         os.ftruncate(self._handle, tail.end)
 
     def _record_torn(self) -> None:

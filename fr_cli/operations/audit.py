@@ -112,11 +112,10 @@ def verify(
     seen = [_seen(file, log, witness_keys) for file in witnessed]
     if max_age is not None:
         _recent(seen, max_age)
-    largest = max((one.head for one in seen), key=lambda head: head.size, default=None)
+    heads = [one.head for one in seen]
     result = verify_log(
-        log.path, log.public, log.origin, full=full, witnessed=largest, listener=listener
+        log.path, log.public, log.origin, full=full, witnessed=heads, listener=listener
     )
-    _contains(log, [one.head for one in seen if one.head != largest], listener)
     return result, seen
 
 
@@ -158,19 +157,6 @@ def _witness_key(file: Path) -> WitnessKey:
             f"The witness's key {file} cannot be read: {trouble}.",
             hint="Give the witness.vkey that the witness published.",
         ) from trouble
-
-
-def _contains(log: Log, heads: list[Head], listener: Listener) -> None:
-    if not heads:
-        return
-    sizes = {head.size for head in heads}
-    reading = log.read(
-        upto=max(sizes), choose=lambda line: line.size in sizes, listener=listener
-    ).through()
-    for head in heads:
-        had = reading.head_at(head.size - 1)
-        if had != head:
-            raise fork(head, had, reading.note.origin)
 
 
 def prove(

@@ -12,6 +12,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from fr_cli.audit.entry import JSON
 from fr_cli.audit.line import Line
 from fr_cli.audit.note import Note
 from fr_cli.audit.reader import Reading
@@ -22,6 +23,7 @@ from fr_cli.operations.audit import log_of, prove_entry
 from fr_cli.operations.bench import Bench
 from fr_cli.operations.disclosure_pages import Case, write_pages
 from fr_cli.operations.extract import as_csv, row
+from fr_cli.operations.grounds import reasoned
 from fr_cli.records import Head, Listener, Silence
 
 
@@ -38,14 +40,16 @@ class Bundle:
     head: Head
 
 
-def export(case: str, recipient: str, out: Path, bench: Bench, listener: Listener) -> Bundle:
+def export(
+    case: str, recipient: str, out: Path, bench: Bench, listener: Listener, *, reason: str = ""
+) -> Bundle:
     """Write the bundle of a case to a new folder, which appears when the log has the outcome.
 
     UsageProblem if the folder exists, or if the log has nothing of that case.
     """
     if out.exists():
         raise UsageProblem(f"{out} is there already.", hint="Give a new folder by --out.")
-    why: dict[str, Any] = {"case": case}
+    why: dict[str, JSON] = {"case": case, **reasoned(reason)}
     with _draft(out) as draft:
         with bench.audit.act("audit export", "disclosure", why=why, to=recipient) as act:
             found = _case(case, recipient, bench, listener)

@@ -18,6 +18,7 @@ from fr_cli.audit.show import ActRecord, Filter, acts, moment
 from fr_cli.errors import GalleryMissing, SubjectUnknown, UsageProblem
 from fr_cli.operations.audit import log_of
 from fr_cli.operations.bench import Bench
+from fr_cli.operations.grounds import why
 from fr_cli.records import Head, Listener
 
 _ID = re.compile(r"[0-9a-f]{32}")
@@ -69,10 +70,13 @@ class Shown:
     head: Head
 
 
-def show(query: Query, bench: Bench, listener: Listener, *, limit: int = 0) -> Shown:
+def show(
+    query: Query, bench: Bench, listener: Listener, *, limit: int = 0, reason: str = ""
+) -> Shown:
     """The acts that are asked for, of the newest no more than `limit` (0 for all)."""
     query.filter()
-    with bench.audit.act("audit show", "consultation", asked=query.asked()) as act:
+    asked = {"asked": query.asked(), **why(reason)}
+    with bench.audit.act("audit show", "consultation", **asked) as act:
         ids = _ids_of(query.subject, bench) if query.subject else frozenset()
         wanted = query.filter(ids)
         reading = log_of(bench.site.home, None, None).read(listener=listener)
@@ -157,12 +161,14 @@ class Extract:
     head: Head
 
 
-def extract(since: str, until: str, recipient: str, bench: Bench, listener: Listener) -> Extract:
+def extract(
+    since: str, until: str, recipient: str, bench: Bench, listener: Listener, *, reason: str = ""
+) -> Extract:
     """What DPA 2018 s.62 and the AI Act, Art. 12(3), ask of the log, for a span of time."""
     wanted = Filter(since=moment(since), until=moment(until, end=True))
     kind = "disclosure" if recipient else "consultation"
-    asked: dict[str, JSON] = {"since": since, "until": until}
-    with bench.audit.act("audit extract", kind, to=recipient, asked=asked) as act:
+    asked: dict[str, JSON] = {"asked": {"since": since, "until": until}, **why(reason)}
+    with bench.audit.act("audit extract", kind, to=recipient, **asked) as act:
         reading = log_of(bench.site.home, None, None).read(listener=listener)
         rows = [
             row(one)

@@ -26,7 +26,12 @@ def grounds(case: str, reason: str, bench: Bench) -> dict[str, JSON]:
 
 
 def why(reason: str) -> dict[str, JSON]:
-    """An operator's own words for the intent of a purge; none if there are none."""
+    """An operator's own words for the intent of an act; none if there are none."""
+    return {"why": words} if (words := reasoned(reason)) else {}
+
+
+def reasoned(reason: str) -> dict[str, JSON]:
+    """The same beside other grounds; UsageProblem for words that are blank or overlong."""
     if not reason:
         return {}
     if not reason.strip() or len(reason) > LONGEST or not reason.isprintable():
@@ -34,4 +39,4 @@ def why(reason: str) -> dict[str, JSON]:
             f"A reason is a text of 1 to {LONGEST} printable characters.",
             hint="Give the number of an order or a rule with --reason, and no name.",
         )
-    return {"why": {"reason": reason}}
+    return {"reason": reason}

@@ -41,7 +41,8 @@ class SmallLog:
         self, lines: list[bytes], *, full: bool = True, witnessed: Head | None = None
     ) -> Verification:
         self.log.path.write_bytes(b"".join(lines))
-        return verify_log(self.log.path, self.signer.public, ORIGIN, full=full, witnessed=witnessed)
+        seen = [witnessed] if witnessed else []
+        return verify_log(self.log.path, self.signer.public, ORIGIN, full=full, witnessed=seen)
 
     def detected(self, lines: list[bytes], match: str, *, witnessed: Head | None = None) -> None:
         """With and without `full`, and with the origin known or read from the log."""
@@ -49,7 +50,9 @@ class SmallLog:
             with pytest.raises(AuditBroken, match=match):
                 self.passes(lines, full=full, witnessed=witnessed)
         with pytest.raises(AuditBroken):
-            verify_log(self.log.path, self.signer.public, None, witnessed=witnessed)
+            verify_log(
+                self.log.path, self.signer.public, None, witnessed=[witnessed] if witnessed else []
+            )
 
     def signed(self, bodies: list[bytes], signer: SigningKey | None = None) -> list[bytes]:
         """A whole log of these bodies, every head rightly computed and signed."""

@@ -48,7 +48,7 @@ def both(
     monkeypatch: pytest.MonkeyPatch,
     *,
     full: bool,
-    witnessed: Head | None = None,
+    witnessed: tuple[Head, ...] = (),
 ) -> Verification | str:
     """What both ways say, which must be the same."""
     said = list[Verification | str]()
@@ -125,8 +125,13 @@ def test_any_one_wrong_line(
 def test_a_witnessed_head(varied: Bench, here: Here, monkeypatch: pytest.MonkeyPatch) -> None:
     size = varied.log.head().size
     for seen in (1, 9, 10, 30, size, size + 1):
-        said = both(varied, monkeypatch, full=False, witnessed=Head(seen, "A" * 43 + "="))
+        wrong = Head(seen, "A" * 43 + "=")
+        said = both(varied, monkeypatch, full=False, witnessed=(wrong,))
         assert "witness" in str(said)
+        kept = (Head(size, varied.verify().root), wrong, Head(3, "B" * 43 + "="))
+        said = str(both(varied, monkeypatch, full=False, witnessed=kept))
+        assert "line 3 has another root" in said
+        assert said.count("another root") + said.count("it was cut") == 2
 
 
 class Broken(Here):

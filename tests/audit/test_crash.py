@@ -237,7 +237,7 @@ def test_a_log_replaced_while_waiting_is_not_written(
         bench.log.path.write_bytes((bench.home / "rotated").read_bytes())
 
     with monkeypatch.context() as patch:
-        patch.setattr(storage, "_lock", replaced)
+        patch.setattr(storage, "lock", replaced)
         with pytest.raises(AuditUnwritable, match="replaced"):
             bench.some_act()
 

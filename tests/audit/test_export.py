@@ -103,14 +103,15 @@ def test_what_is_in_the_bundle(home: Home) -> None:
 
 
 def test_the_disclosure_stands_in_the_log_with_its_recipient_and_its_hash(home: Home) -> None:
-    result: Bundle = export("CR/2", "Smith & Co", home.site.home.parent / "b", home, Silence())
+    out = home.site.home.parent / "b"
+    result: Bundle = export("CR/2", "Smith & Co", out, home, Silence(), reason="order 7")
     intent, outcome = log_entries(home)[-2:]
     assert (intent["cmd"], intent["act"], intent["to"]) == (
         "audit export",
         "disclosure",
         "Smith & Co",
     )
-    assert intent["why"] == {"case": "CR/2"}
+    assert intent["why"] == {"case": "CR/2", "reason": "order 7"}
     sums = hashlib.sha256((result.out / "SHA256SUMS").read_bytes()).hexdigest()
     assert outcome["dec"]["sums"] == sums == result.sums
     assert outcome["dec"]["size"] == result.note.head.size

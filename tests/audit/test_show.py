@@ -185,6 +185,20 @@ def test_showing_is_an_act_and_is_not_shown_to_itself(home: Home) -> None:
     assert [act.command for act in again.acts] == ["init", "identify", "audit show"]
 
 
+def test_why_it_was_looked_up_is_recorded(home: Home) -> None:
+    identified(home.audit, "CR/1")
+    show(Query(), home, Silence(), reason="complaint 12/26")
+    assert log_entries(home)[-2]["why"] == {"reason": "complaint 12/26"}
+    extract("", "", "", home, Silence(), reason="audit of March")
+    assert log_entries(home)[-2]["why"] == {"reason": "audit of March"}
+    assert show(Query(), home, Silence()).acts[-1].why == {"reason": "audit of March"}
+    assert "why" not in log_entries(home)[-2]
+    before = len(log_entries(home))
+    with pytest.raises(UsageProblem):
+        show(Query(), home, Silence(), reason="two\nlines")
+    assert len(log_entries(home)) == before
+
+
 def test_only_the_newest_are_shown_and_the_rest_is_counted(home: Home) -> None:
     for number in range(5):
         identified(home.audit, f"CR/{number}")

@@ -157,7 +157,7 @@ class Log(RuleBasedStateMachine):
         left = data.draw(st.integers(0, len(lines) - 1))
         self.log.path.write_bytes(b"".join(lines[:left]))
         with pytest.raises(AuditBroken):
-            verify_log(self.log.path, self.genesis.public, ORIGIN, witnessed=head)
+            verify_log(self.log.path, self.genesis.public, ORIGIN, witnessed=[head])
         self.log.path.write_bytes(whole)
 
     @invariant()

@@ -18,13 +18,14 @@ def export(
     case: Annotated[str, typer.Option("--case", help="The case, letter by letter.")],
     to: Annotated[str, typer.Option("--to", help="Who receives it; written to the log.")],
     out: Annotated[Path, typer.Option("--out", help="The folder to make.")],
+    reason: options.Reason = "",
 ) -> None:
     """Hand out the entries of a case with proofs, and how to check them without fr."""
     from fr_cli.operations.disclosure import export as hand_out
 
     session = session_of(context)
     with session.bench() as bench:
-        result = hand_out(case, to, out, bench, session.listener)
+        result = hand_out(case, to, out, bench, session.listener, reason=reason)
     session.output.show(
         {
             "schema": "fr/audit-export/1",
@@ -50,6 +51,7 @@ def extract(
         str, typer.Option("--to", help="Who receives it, if somebody else; written to the log.")
     ] = "",
     out: options.Out = None,
+    reason: options.Reason = "",
 ) -> None:
     """Table what the law asks of the log (DPA 2018 s.62, AI Act Art. 12), as CSV or JSON."""
     from fr_cli.operations.extract import as_csv
@@ -57,7 +59,7 @@ def extract(
 
     session = session_of(context)
     with session.bench() as bench:
-        result = table_acts(since, until, to, bench, session.listener)
+        result = table_acts(since, until, to, bench, session.listener, reason=reason)
     session.output.show(
         {
             "schema": "fr/audit-extract/1",

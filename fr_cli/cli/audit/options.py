@@ -28,6 +28,9 @@ KeyChanges = Annotated[
 ]
 LogFile = Annotated[Path | None, typer.Option("--log", help="A log outside a home; needs --key.")]
 Out = Annotated[Path | None, typer.Option("--out", help="Write it to this file.")]
+Reason = Annotated[
+    str, typer.Option("--reason", help="Why it is looked up, for the log; no name of a person.")
+]
 Since = Annotated[str, typer.Option("--since", help="From this day or time on (UTC, ISO 8601).")]
 Until = Annotated[
     str, typer.Option("--until", help="Up to the end of this day, or before this time.")

@@ -35,6 +35,7 @@ def show(
     limit: Annotated[
         int, typer.Option("--limit", min=0, help="Show no more than the newest; 0 for all.")
     ] = 1000,
+    reason: options.Reason = "",
 ) -> None:
     """Show who did what. Looking into the log is an act, and is written down in it."""
     from fr_cli.operations.extract import Query
@@ -43,7 +44,7 @@ def show(
     session = session_of(context)
     query = Query(since, until, operator, case, command, search, subject)
     with session.bench() as bench:
-        result = look(query, bench, session.listener, limit=limit)
+        result = look(query, bench, session.listener, limit=limit, reason=reason)
     session.output.show(document(result), *pictures(result))
 
 
