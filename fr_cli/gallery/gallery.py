@@ -191,19 +191,11 @@ class Gallery(Reader):
         Rows that the current generation has are taken from it, which is much cheaper than
         opening every subject's key; `from_store` opens them all, for a damaged generation.
         """
-        import numpy as np
-
         with self.store.snapshot():
             number = int(self.store.meta("generation"))
-            view = self._view(generation=0 if from_store else number)
+            everything = self._view(generation=0 if from_store else number).everything
             high = self.store.newest()
-        vectors = [part.vectors for part in (view.rows, view.side) if len(part.pks)]
-        packed = Packed(
-            np.concatenate([view.rows.pks, view.side.pks]),
-            np.concatenate([view.rows.subjects, view.side.subjects]),
-            np.concatenate(vectors) if vectors else np.empty((0, 0), np.float32),
-        )
-        following = self.write_generation(packed, self.fingerprint)
+        following = self.write_generation(everything, self.fingerprint)
         with self.store.transaction():
             self.store.set_meta(generation=str(following), high_water=str(high))
             self.store.clear_removed()

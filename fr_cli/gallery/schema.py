@@ -61,6 +61,8 @@ CREATE TABLE drafts (
     quality TEXT NOT NULL,
     trouble TEXT NOT NULL
 ) STRICT;
+-- Which subjects a purge has marked, asked for by each search.
+CREATE INDEX subjects_purging ON subjects (state) WHERE state = 'purging';
 -- Key slots that nobody uses any more, until they are destroyed (enrolling.py).
 CREATE TABLE dead_slots (slot INTEGER PRIMARY KEY) STRICT
 """

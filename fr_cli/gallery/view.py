@@ -39,15 +39,35 @@ class View:
     @property
     def subjects(self) -> int:
         """How many people these are."""
+        import numpy as np
+
         built = self.rows.subjects if self.allowed is None else self.rows.subjects[self.allowed]
-        return len({*built.tolist(), *self.side.subjects.tolist()})
+        # Not np.unique, which hashes: at a million that takes longer than the search.
+        ordered = np.sort(np.concatenate([built, self.side.subjects]))
+        return int(np.count_nonzero(np.diff(ordered))) + (len(ordered) > 0)
+
+    @property
+    def everything(self) -> Packed:
+        """All rows that may be found, as the next generation will hold them."""
+        import numpy as np
+
+        built = self.rows if self.allowed is None else self.rows.keep(self.allowed)
+        parts = [part for part in (built, self.side) if len(part.pks)] or [self.side]
+        return Packed(
+            np.concatenate([part.pks for part in parts]),
+            np.concatenate([part.subjects for part in parts]),
+            np.concatenate([part.vectors for part in parts]),
+        )
 
     def within(self, members: NDArray[np.int64]) -> View:
         """Only the references of these primary keys: a filter applies before the best are taken."""
         import numpy as np
 
         side = self.side.keep(np.isin(self.side.pks, members))
-        return View(self.generation, self.rows, side, np.isin(self.rows.pks, members))
+        allowed = np.isin(self.rows.pks, members)
+        if self.allowed is not None:
+            allowed &= self.allowed
+        return View(self.generation, self.rows, side, allowed)
 
     def nearest(
         self, probe: NDArray[np.float32], count: int, engine: str
@@ -95,10 +115,11 @@ def load_view(
 
     number = int(store.meta("generation")) if generation is None else generation
     packed = generations.read(number, fingerprint)
-    hidden = store.hidden()
+    hidden, allowed = store.hidden(), None
     if hidden and len(packed.pks):
+        # A mask, not a copy of what is left: at a million that is half a gigabyte.
         gone = np.isin(packed.pks, np.array(hidden))
-        packed = packed.keep(~gone) if gone.any() else packed
+        allowed = ~gone if gone.any() else None
     newer = store.newer_than(int(store.meta("high_water")) if number else 0)
     vectors = open_templates(newer, subject_keys, fingerprint)
     side = Packed(
@@ -106,7 +127,7 @@ def load_view(
         np.array([row.subject for row in newer], np.int64),
         np.stack(vectors) if vectors else np.empty((0, packed.vectors.shape[1]), np.float32),
     )
-    return View(number, packed, side)
+    return View(number, packed, side, allowed)
 
 
 def open_templates(
