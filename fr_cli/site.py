@@ -47,6 +47,11 @@ class Site:
         """Calibrations that replace the shipped ones."""
         return self.home / "calibration"
 
+    @property
+    def evaluation(self) -> Path:
+        """Sealed templates of evaluation photos, for a limited time."""
+        return self.home / "evaluation"
+
     def refuse_inside(self, path: Path | None, *, except_for: Path | None = None) -> None:
         """ConfigurationError for an output file that would lie among the home's own files."""
         if path is None:

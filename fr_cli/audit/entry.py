@@ -65,6 +65,8 @@ def canonical(value: JSON) -> bytes:
 
 
 def _profiled(value: JSON) -> JSON:
+    if type(value) is str and value.isascii():  # almost all of an entry
+        return value
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, str):

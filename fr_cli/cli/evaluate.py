@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
 from fr_cli.cli import options
-from fr_cli.cli.output import plain, table
-from fr_cli.cli.wiring import session_of
-
-if TYPE_CHECKING:
-    from rich.console import RenderableType
-
-    from fr_cli.evaluation.rates import Rate
-    from fr_cli.operations.evaluate import Evaluation
+from fr_cli.cli.draft import draft
+from fr_cli.cli.output import plain
+from fr_cli.cli.wiring import Session, session_of
 
 
 class Choice(StrEnum):
@@ -28,18 +22,58 @@ class Choice(StrEnum):
     SINGLE = "single"
 
 
-_FACES = {
-    "central": "Of photos with several faces the one nearest to the middle was taken (--faces).",
-    "largest": "Of photos with several faces the largest one was taken (--faces).",
-    "single": "Photos with several faces were refused, as a search does.",
-}
+class Protocol(StrEnum):
+    """How photos are compared; docs/how-to/evaluate.md explains each."""
+
+    OPEN_SET = "open-set"
+    CLOSED_SET = "closed-set"
+    VERIFICATION = "verification"
+    LEAVE_ONE_OUT = "leave-one-out"
+
+
+class Fusion(StrEnum):
+    """How several references of a subject count."""
+
+    BEST = "best"
+    MEAN = "mean"
 
 
 def evaluate(
     context: typer.Context,
     manifest: Annotated[
-        Path, typer.Argument(help="CSV with image, subject_id and role (reference or probe).")
-    ],
+        Path | None,
+        typer.Argument(
+            help="CSV or JSONL with image, subject_id and role (reference or probe), or a folder "
+            "with one folder a subject."
+        ),
+    ] = None,
+    protocol: Annotated[
+        Protocol | None,
+        typer.Option(
+            "--protocol",
+            help="open-set by default; leave-one-out for a folder: each photo in turn is asked "
+            "about. verification compares every photo with every other, 1:1.",
+        ),
+    ] = None,
+    scores: Annotated[
+        Path | None,
+        typer.Option("--scores", help="Another system's scores, instead of photos."),
+    ] = None,
+    gallery: Annotated[
+        bool,
+        typer.Option("--gallery", help="Ask about the probes in this home's own gallery."),
+    ] = False,
+    fusion: Annotated[
+        Fusion, typer.Option("--fusion", help="How several references of a subject count.")
+    ] = Fusion.BEST,
+    random_galleries: Annotated[
+        int,
+        typer.Option("--random-galleries", min=0, help="Draw so many galleries of the subjects."),
+    ] = 0,
+    gallery_size: Annotated[
+        int, typer.Option("--gallery-size", min=0, help="Subjects of each drawn gallery.")
+    ] = 0,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Of what is drawn.")] = 0,
     exclude: Annotated[
         Path | None,
         typer.Option("--exclude", help="CSV of pairs subject_a, subject_b not to be compared."),
@@ -55,150 +89,101 @@ def evaluate(
         Choice,
         typer.Option("--faces", help="Which face of a photo with several carries its label."),
     ] = Choice.CENTRAL,
+    site_data: Annotated[
+        bool,
+        typer.Option(
+            "--site-data",
+            help="With --calibrate: these photos are this site's own. Searches of a larger "
+            "gallery than this one are warned of.",
+        ),
+    ] = False,
+    holdout: Annotated[
+        bool,
+        typer.Option(
+            "--holdout", help="Fit on half of the people; count on the other half what it predicts."
+        ),
+    ] = False,
+    eer: Annotated[bool, typer.Option("--eer", help="Give the equal error rate too.")] = False,
+    csv: Annotated[
+        Path | None,
+        typer.Option("--csv", help="Write the curves as tables to this folder.", metavar="DIR"),
+    ] = None,
+    plots: Annotated[
+        Path | None,
+        typer.Option(
+            "--plots", help="Draw the curves to this folder, as PNG and SVG.", metavar="DIR"
+        ),
+    ] = None,
+    pairs: Annotated[
+        Path | None,
+        typer.Option(
+            "--pairs",
+            help="Write a page here with the faces of pairs that look wrongly labelled.",
+            metavar="FILE",
+        ),
+    ] = None,
     workers: options.Workers = None,
+    search_loss: Annotated[
+        bool,
+        typer.Option("--search-loss", help="Measure what the engine annoy misses, and how fast."),
+    ] = False,
+    no_cache: Annotated[
+        bool,
+        typer.Option("--no-cache", help="Neither use nor keep templates of earlier evaluations."),
+    ] = False,
+    forget_cache: Annotated[
+        bool, typer.Option("--forget-cache", help="Only destroy the kept templates.")
+    ] = False,
 ) -> None:
     """Measure error rates on labelled photos. Nothing of them enters the gallery."""
-    from fr_cli.operations.evaluate import Study
+    from fr_cli.cli.evaluation import curves, document, folder, pictures
+    from fr_cli.cli.evaluation import pairs as page
+    from fr_cli.cli.evaluation import plots as drawing
     from fr_cli.operations.evaluate import evaluate as measure
+    from fr_cli.operations.trial import Study
 
     session = session_of(context)
+    if forget_cache:
+        _forget(session)
+        return
     columns = tuple(name.strip() for name in group_by.split(",") if name.strip())
-    with session.bench() as bench:
-        study = Study(manifest, exclude, columns, face.value, calibrate, workers)
+    study = Study(
+        manifest=manifest, exclude=exclude, group_by=columns, face=face.value,
+        calibrate=calibrate, workers=workers, protocol=protocol.value if protocol else None,
+        fusion=fusion.value, random_galleries=random_galleries, gallery_size=gallery_size,
+        seed=seed, site_data=site_data, holdout=holdout, eer=eer, pairs=pairs is not None,
+        scores=scores, gallery=gallery, cache=not no_cache, search_loss=search_loss,
+    )  # fmt: skip
+    if plots:
+        drawing.require()
+    with session.bench() as bench, draft(pairs, bench.site) as sheet:
+        for place in (csv, plots):
+            folder.prepare(place, bench.site)
         result = measure(study, bench, session.listener)
-    session.output.show(document(result), *pictures(result))
+        whole = document.document(result)
+        session.output.show(whole, *pictures.pictures(result))
+        if csv:
+            folder.fill(csv, curves.tables(whole))
+        if plots:
+            folder.fill(plots, drawing.plots(whole))
+        if sheet:
+            sheet.publish(page.page(result))
+        for place in (csv, plots, pairs):
+            if place:
+                session.output.note(plain(f"Written: {place}", "dim"))
     raise typer.Exit(result.exit_code)
 
 
-def document(result: Evaluation) -> dict[str, Any]:
-    """The JSON document `fr/evaluate/1`."""
-    calibration = result.calibration
-    return {
-        "schema": "fr/evaluate/1",
-        "counts": {
-            "references": result.references,
-            "subjects": result.subjects,
-            "probes_mated": result.probes.mated_count,
-            "probes_nonmated": result.probes.nonmated_count,
-            "fte": result.fte,
-            "fta": result.probes.failures_to_acquire,
-            "unusable_rows": result.unusable_rows,
+def _forget(session: Session) -> None:
+    from fr_cli.operations.cache import forget_by_act
+
+    with session.bench() as bench:
+        count, head = forget_by_act(bench)
+    session.output.show(
+        {
+            "schema": "fr/evaluate-forget-cache/1",
+            "forgotten": count,
+            "audit": {"size": head.size, "root": head.root},
         },
-        "faces": result.faces,
-        "points": list(result.points),
-        "at_floor": {
-            "score": result.floor_score,
-            "tpir": _rate(result.tpir_at_floor),
-            "fpir": _rate(result.fpir_at_floor),
-        },
-        "rank1": result.rank1.value,
-        "rank1_interval": [result.rank1.low, result.rank1.high],
-        "cmc": result.cmc,
-        "det": [asdict(point) for point in result.det],
-        "groups": [
-            {
-                "group": dict(zip(row.columns, row.values, strict=True)),
-                "tpir": _rate(row.tpir),
-                "fpir": _rate(row.fpir),
-                "fta": row.fta,
-            }
-            for row in result.groups
-        ],
-        "search_loss": None,
-        "calibration": calibration
-        and {
-            "model": calibration.model,
-            "fingerprint": calibration.fingerprint,
-            "data": calibration.data.name,
-            "made": calibration.made,
-            "smallest_fmr": calibration.smallest_fmr,
-        },
-        "fitted": result.fitted
-        and {
-            "comparisons": result.fitted.data.comparisons,
-            "smallest_fmr": result.fitted.smallest_fmr,
-            "largest_impostor": result.fitted.largest_impostor,
-            "cosine_at_0.60": result.fitted.cosine(0.60),
-        },
-        "failures": [{"image": image, "reason": reason} for image, reason in result.failures],
-        "warnings": result.warnings,
-        "audit": result.head and {"size": result.head.size, "root": result.head.root},
-    }
-
-
-def _rate(rate: Rate | None) -> dict[str, Any] | None:
-    return None if rate is None else asdict(rate)
-
-
-def pictures(result: Evaluation) -> list[RenderableType]:
-    """The table a tester reads."""
-    probes = result.probes
-    numbers = ("FPIR", "TPIR", "95 % interval", "Threshold (score)")
-    rows = table(*numbers, "How", right=numbers)
-    for point in result.points:
-        value, low, high = point["tpir"], point["tpir_low"], point["tpir_high"]
-        cosine, score = point["threshold_cosine"], point["threshold_score"]
-        rows.add_row(
-            f"{point['fpir']:.2%}" if point["fpir"] >= 0.001 else f"1 in {1 / point['fpir']:,.0f}",
-            "–" if value is None else f"{value:.1%}",
-            "–" if low is None or high is None else f"{low:.1%} … {high:.1%}",
-            "–" if cosine is None else f"{cosine:.3f}" + (f" ({score:.2f})" if score else ""),
-            point["method"].replace("_", " "),
-        )
-    lines: list[RenderableType] = [
-        plain(
-            f"{result.references:,} references of {result.subjects:,} subjects, "
-            f"{probes.mated_count:,} mated and {probes.nonmated_count:,} non-mated probes."
-        ),
-        plain(
-            f"Failures to enrol: {result.fte}, to acquire: {probes.failures_to_acquire} "
-            "(both count as misses)."
-        ),
-        plain(_FACES[str(result.faces)]),
-        plain(f"Rank 1: {_words(result.rank1)}"),
-        rows,
-    ]
-    if result.tpir_at_floor and result.fpir_at_floor:
-        lines.append(
-            plain(
-                f"At score {result.floor_score:.2f}: TPIR {_words(result.tpir_at_floor)}; "
-                f"FPIR {_words(result.fpir_at_floor)}"
-            )
-        )
-    lines += _groups(result)
-    lines += [plain(f"Note: {text}", "yellow") for text in result.warnings]
-    if result.fitted:
-        fitted = result.fitted
-        lines.append(
-            plain(
-                f"Calibration fitted to {fitted.data.comparisons:,} comparisons: score 0.60 at "
-                f"cosine {fitted.cosine(0.60):.3f}, measured down to FMR {fitted.smallest_fmr:.1e}."
-            )
-        )
-    return lines
-
-
-def _words(rate: Rate) -> str:
-    if rate.value is None:
-        return "nothing to count"
-    # Never a bare 0 % or 100 %: only the bound says what that means with so few cases.
-    if rate.cases == 0:
-        return f"at most {rate.high:.2%} (0 of {rate.of:,})"
-    if rate.cases == rate.of:
-        return f"at least {rate.low:.2%} ({rate.cases:,} of {rate.of:,})"
-    return f"{rate.value:.2%} ({rate.cases:,} of {rate.of:,}; {rate.low:.2%} … {rate.high:.2%})"
-
-
-def _groups(result: Evaluation) -> list[RenderableType]:
-    if not result.groups:
-        return []
-    rows = table("Group", "TPIR", "FPIR", "FTA")
-    for row in result.groups:
-        rows.add_row(
-            plain(" · ".join(row.values)), _words(row.tpir), _words(row.fpir), str(row.fta)
-        )
-    return [
-        plain(f"By group, at score {result.floor_score:.2f}:"),
-        rows,
-        plain("Overlapping intervals are not proof of equal rates: small groups show little."),
-    ]
+        plain(f"{count:,} templates of evaluation photos are forgotten: their keys are destroyed."),
+    )

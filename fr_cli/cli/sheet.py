@@ -7,18 +7,12 @@ by its hash, and pictures that lie in the page itself.
 from __future__ import annotations
 
 import base64
-import hashlib
-import re
 from dataclasses import dataclass
-from functools import cache
-from importlib import resources
 from typing import TYPE_CHECKING, Any
 
-from fr_cli.cli.output import harmless
+from fr_cli.cli.page import template
 
 if TYPE_CHECKING:
-    from jinja2 import Template
-
     from fr_cli.decision.answer import Candidate
     from fr_cli.decision.threshold import Fpir
     from fr_cli.operations.identify import Identification
@@ -72,8 +66,8 @@ def page(result: Identification) -> str:
     """The sheet of an answer as HTML; the question must have asked for one."""
     assert result.sheet is not None
     answer = result.answer
-    template, style = _template()
-    return template.render(
+    rendered, style = template("sheet.html.j2")
+    return rendered.render(
         style_hash=style,
         head=HEADS[answer.outcome],
         answer=answer,
@@ -127,22 +121,3 @@ def _said(origin: Origin | None) -> dict[str, str]:
     values = {label: str(getattr(origin, name, "")) for name, label in _ORIGIN.items()}
     values["Enrolled"] = values["Enrolled"][:10]  # the day will do
     return {label: value for label, value in values.items() if value}
-
-
-@cache
-def _template() -> tuple[Template, str]:
-    """The template, and the hash of its style sheet for the content policy."""
-    from jinja2 import Environment, StrictUndefined
-
-    text = resources.files("fr_cli.cli").joinpath("sheet.html.j2").read_text(encoding="utf-8")
-    styles = re.findall(r"<style>(.*?)</style>", text, re.DOTALL)
-    assert len(styles) == 1, "one style sheet is allowed by its hash"
-    digest = base64.b64encode(hashlib.sha256(styles[0].encode()).digest()).decode()
-    environment = Environment(
-        autoescape=True,
-        undefined=StrictUndefined,
-        finalize=lambda value: harmless(value) if isinstance(value, str) else value,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.from_string(text), digest

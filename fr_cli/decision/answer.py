@@ -164,6 +164,12 @@ def _about_threshold(
             "The threshold lies beyond the data of the calibration, so that the rate of false "
             f"candidates is an extrapolation: between {one_in(rate.low)} and {one_in(rate.high)}."
         )
+    measured = calibration.site_references
+    if measured is not None and rate.compared > measured:
+        warnings.append(
+            f"The error rate was measured on this site's own photos with {measured:,} references; "
+            f"{rate.compared:,} were compared now. Measure again with: fr evaluate --site-data"
+        )
     return warnings
 
 

@@ -37,7 +37,8 @@ _ANCHOR_EVIDENCE = -math.log(ANCHOR_FMR)
 FLOOR_FMR = 1e-12
 #: An interval at 95 % needs at least one draw beyond each of its ends.
 MIN_DRAWS = 40
-FUSIONS = ("best",)
+#: How several references of a subject count: the best comparison, or the mean of all.
+FUSIONS = ("best", "mean")
 
 _XI_ZERO = 1e-12  # nearer to 0 than this, the Pareto is the exponential to the last digit
 _EXP_MAX = 700.0  # exp() of more overflows; a cosine of 1e300 is out of reach just as well
@@ -138,7 +139,8 @@ class Calibration:
 
     `table` holds (cosine, FMR) below the tail's u, `draws` the tails of a bootstrap over
     subjects, `smallest_fmr` the smallest FMR that the data itself can show, and
-    `largest_impostor` the highest cosine of any impostor comparison.
+    `largest_impostor` the highest cosine of any impostor comparison. `site_references` says that
+    the data is a site's own, evaluated with a gallery of that many references; None if it is not.
     Raises ValueError, saying what is wrong, when the parts cannot make a calibration.
     """
 
@@ -153,6 +155,7 @@ class Calibration:
     largest_impostor: float
     made: str
     note: str = ""
+    site_references: int | None = None
 
     def __post_init__(self) -> None:
         _require(bool(self.fingerprint), "fingerprint is empty")
@@ -169,6 +172,8 @@ class Calibration:
         _require(same, "draws: every draw must start at the tail's u")
         supported = 0.0 < self.smallest_fmr < 1.0
         _require(supported, f"smallest_fmr must lie in (0, 1), not {self.smallest_fmr}")
+        size = self.site_references
+        _require(size is None or size > 0, f"site_references must be positive, not {size}")
         possible = -1.0 <= self.largest_impostor <= 1.0
         _require(possible, f"largest_impostor is no cosine: {self.largest_impostor}")
 

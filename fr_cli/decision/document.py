@@ -4,9 +4,9 @@
      "data": {"name": "…", "sha256": "…", "subjects": 0, "images": 0, "comparisons": 0},
      "table": [[cosine, fmr], …], "tail": {"u": 0, "p_u": 0, "xi": 0, "beta": 0},
      "draws": [[p_u, xi, beta], …], "smallest_fmr": 0, "largest_impostor": 0,
-     "made": "2026-11-23", "note": ""}
+     "made": "2026-11-23", "note": "", "site_references": null}
 
-Every field but `note` is required and no other is allowed: a threshold must not hang on a
+Every field but the last two is required and no other is allowed: a threshold must not hang on a
 misspelt name. Files and signatures are other rooms' business.
 """
 
@@ -52,6 +52,7 @@ def calibration_to_dict(calibration: Calibration) -> dict[str, Any]:
         "largest_impostor": calibration.largest_impostor,
         "made": calibration.made,
         "note": calibration.note,
+        "site_references": calibration.site_references,
     }
 
 
@@ -71,13 +72,14 @@ def calibration_from_dict(document: Mapping[str, Any]) -> Calibration:
 
 
 def _read(document: Mapping[str, Any]) -> Calibration:
-    _fields(document, "the document", _FIELDS, optional=frozenset({"note"}))
+    _fields(document, "the document", _FIELDS, optional=frozenset({"note", "site_references"}))
     if document["schema"] != SCHEMA:
         raise ValueError(f"schema is {document['schema']!r}, not {SCHEMA!r}")
     data, tail = document["data"], document["tail"]
     _fields(data, "data", _DATA)
     _fields(tail, "tail", _TAIL)
     u = _number(tail["u"], "tail.u")
+    size = document.get("site_references")
     made = _text(document["made"], "made")
     try:
         datetime.fromisoformat(made)
@@ -101,6 +103,7 @@ def _read(document: Mapping[str, Any]) -> Calibration:
         largest_impostor=_number(document["largest_impostor"], "largest_impostor"),
         made=made,
         note=_text(document.get("note", ""), "note"),
+        site_references=None if size is None else _count(size, "site_references"),
     )
 
 

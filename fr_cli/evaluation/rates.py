@@ -11,19 +11,21 @@ A probe that could not be acquired (no face, quality below the floor) stays in t
 mated, it is a miss; non-mated, it is no false positive, because no candidate was shown.
 The scores may be any number that is higher for more alike, not only cosines.
 
-Intervals are Clopper–Pearson at 95 %: right for one probe a person; with several of a person,
-see `intervals.bootstrap_over_subjects`. Nothing here looks for a flattering threshold.
+Intervals are at 95 %, exact where every probe is another person's, else by drawing people
+(`intervals.proportion`). They hold for the gallery as it is: other references are another
+experiment. Nothing here looks for a flattering threshold.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fr_cli.evaluation.intervals import clopper_pearson
+from fr_cli.evaluation.intervals import Rate, proportion
 
 CMC_RANKS = 50
 DET_POINTS = 200
@@ -78,9 +80,20 @@ class Probes:
         return self.mated.size - self.mated_count
 
     @property
+    def nonmated_people(self) -> int:
+        """Different people among the non-mated probes: what a rate of theirs can rest on."""
+        return int(np.unique(self.people[~self.mated]).size)
+
+    @property
     def failures_to_acquire(self) -> int:
         """Probes, mated or not, of which no template could be made."""
         return int(np.count_nonzero(~self.acquired))
+
+    @cached_property
+    def people(self) -> NDArray[np.int64]:
+        """Whose each probe is, as numbers from 0; shape (n,)."""
+        numbers: NDArray[np.int64] = np.unique(self.subjects, return_inverse=True)[1]
+        return numbers
 
     @property
     def false_scores(self) -> NDArray[np.float64]:
@@ -94,17 +107,6 @@ class Probes:
 
 
 @dataclass(frozen=True)
-class Rate:
-    """A proportion with its interval; `value` is None when there was nothing to count."""
-
-    value: float | None
-    low: float
-    high: float
-    cases: int
-    of: int
-
-
-@dataclass(frozen=True)
 class DetPoint:
     """One point of the detection error trade-off curve."""
 
@@ -113,25 +115,24 @@ class DetPoint:
     fnir: float
 
 
-def rate(cases: int, of: int, level: float = 0.95) -> Rate:
-    """A proportion with its Clopper–Pearson interval."""
-    return Rate(cases / of if of else None, *clopper_pearson(cases, of, level), cases, of)
-
-
 def fpir(probes: Probes, threshold: float) -> Rate:
     """False-positive identification rate at a threshold (a score equal to it counts)."""
-    return rate(_reach(probes.false_scores, threshold), probes.nonmated_count)
+    return _share(probes, ~probes.mated, probes.nonmate >= threshold)
 
 
 def tpir(probes: Probes, threshold: float) -> Rate:
     """True-positive identification rate at a threshold, the mate at any rank."""
-    return rate(_reach(probes.mate_scores, threshold), probes.mated_count)
+    return _share(probes, probes.mated, probes.mate >= threshold)
 
 
 def within_rank(probes: Probes, rank: int) -> Rate:
     """Mated probes with the mate among the first `rank` subjects; rank 1 is the usual one."""
-    found = probes.mated & probes.acquired & (probes.rank <= rank)
-    return rate(int(np.count_nonzero(found)), probes.mated_count)
+    return _share(probes, probes.mated, probes.rank <= rank)
+
+
+def _share(probes: Probes, those: NDArray[np.bool_], hits: NDArray[np.bool_]) -> Rate:
+    """Of those probes, the acquired hits; what was not acquired stays in the denominator."""
+    return proportion((hits & probes.acquired)[those], probes.people[those])
 
 
 def cmc(probes: Probes, ranks: int = CMC_RANKS) -> list[float]:

@@ -28,6 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fr_cli.decision.calibration import ANCHOR_FMR, Calibration, Data, Tail
+from fr_cli.evaluation.extrapolation import Extrapolation
 from fr_cli.evaluation.impostors import BINS, ImpostorSample
 
 #: Maximum likelihood is regular for ξ > −1/2 (Smith 1985); ξ > 1/2 never fits a cosine.
@@ -99,14 +100,40 @@ def _peaks(sample: ImpostorSample, wanted: int) -> _Peaks:
     return _Peaks(u, sample.cosines[:above] - u, sample.first[:above], sample.second[:above])
 
 
-def _tail(sample: ImpostorSample, peaks: _Peaks, weights: Floats | None = None) -> Tail:
-    """The tail above u, as the data is or with weights (S,) on its subjects."""
+def _fit(
+    sample: ImpostorSample, peaks: _Peaks, weights: Floats | None = None
+) -> tuple[float, float, float]:
+    """Rate at u, ξ and β: of the data as it is, or with weights (S,) on its subjects."""
     if weights is None:
-        xi, beta = fit_pareto(peaks.excesses)
-        return Tail(peaks.u, peaks.excesses.size / sample.comparisons, xi, beta)
+        return peaks.excesses.size / sample.comparisons, *fit_pareto(peaks.excesses)
     pairs = weights[peaks.first] * weights[peaks.second]
-    xi, beta = fit_pareto(peaks.excesses, pairs)
-    return Tail(peaks.u, float(pairs.sum()) / sample.weighted_comparisons(weights), xi, beta)
+    rate = float(pairs.sum()) / sample.weighted_comparisons(weights)
+    return rate, *fit_pareto(peaks.excesses, pairs)
+
+
+def _tail(sample: ImpostorSample, peaks: _Peaks, weights: Floats | None = None) -> Tail:
+    return Tail(peaks.u, *_fit(sample, peaks, weights))
+
+
+def extrapolation(sample: ImpostorSample, draws: int = 200, seed: int = 0) -> Extrapolation:
+    """The tail of any scores, cosines or not, refitted in each draw of people.
+
+    Raises ValueError as `fit_calibration` does.
+    """
+    peaks = _peaks(sample, _wanted(sample, TAIL_FRACTION))
+    rng = np.random.default_rng(seed)
+    weights = (rng.standard_exponential(sample.images.size) for _ in range(draws))
+    fits = [_fit(sample, peaks), *(_fit(sample, peaks, one) for one in weights)]
+    return Extrapolation(peaks.u, np.array(fits))
+
+
+def _wanted(sample: ImpostorSample, fraction: float) -> int:
+    """How many comparisons lie above u; ValueError for too small a sample."""
+    many = min(MANY_EXCEEDANCES, round(WIDEST_FRACTION * sample.comparisons))
+    wanted = max(round(fraction * sample.comparisons), many, MIN_EXCEEDANCES)
+    if wanted * 20 > sample.comparisons:
+        raise ValueError(f"{sample.comparisons:,} comparisons are too few for a tail")
+    return wanted
 
 
 @dataclass(frozen=True)
@@ -147,29 +174,27 @@ def fit_calibration(
     data_sha256: str,
     made: str,
     note: str = "",
+    site_references: int | None = None,
     tail_fraction: float = TAIL_FRACTION,
     draws: int = 200,
     seed: int = 0,
 ) -> Calibration:
-    """A calibration for fusion "best", from impostor comparisons.
+    """A calibration for the sample's fusion, from its impostor comparisons.
 
     The smallest FMR that the data supports is 3 / pairs of subjects: the rule of three
     (ISO/IEC 19795-1), counting each pair of people once however many photographs they have,
-    since more photographs of two people are no new people. The same seed gives the same draws.
+    since more photographs of two people are no new people. `site_references`: see Calibration. The
+    same seed gives the same draws.
     Raises ValueError for a sample too small for 500 exceedances in its top twentieth.
     """
-    many = min(MANY_EXCEEDANCES, round(WIDEST_FRACTION * sample.comparisons))
-    wanted = max(round(tail_fraction * sample.comparisons), many, MIN_EXCEEDANCES)
-    if wanted * 20 > sample.comparisons:
-        raise ValueError(f"{sample.comparisons:,} comparisons are too few for a tail")
-    peaks = _peaks(sample, wanted)
+    peaks = _peaks(sample, _wanted(sample, tail_fraction))
     tail = _tail(sample, peaks)
     rng = np.random.default_rng(seed)
     subjects = sample.images.size
     return Calibration(
         fingerprint=fingerprint,
         model=model,
-        fusion="best",
+        fusion=sample.fusion,
         data=Data(
             name=data_name,
             sha256=data_sha256,
@@ -184,6 +209,7 @@ def fit_calibration(
         largest_impostor=float(sample.cosines[0]),
         made=made,
         note=note,
+        site_references=site_references,
     )
 
 

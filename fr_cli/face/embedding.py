@@ -57,6 +57,9 @@ def _deepface(model: Model, weights: bytes) -> Iterator[Any]:
     """DeepFace's `modeling` module, with a loader that takes our bytes and nothing else."""
     os.environ["DEEPFACE_BACKEND_ENGINE"] = "onnx"
     os.environ["DEEPFACE_LOG_LEVEL"] = "50"  # it logs to standard output
+    # Since 1.29 onnxruntime keeps a device id and a record of each run in the account's cache
+    # folder, and sends them over the network; it looks at this once, when it is first imported.
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     with _no_downloader():
         onnx_utils: Any = importlib.import_module("deepface.commons.onnx_utils")
     modeling = importlib.import_module("deepface.modules.modeling")

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal
 
-from fr_cli.errors import NoFace, QualityTooLow, SeveralFaces
+from fr_cli.errors import NoFace, SeveralFaces
 from fr_cli.face import quality, weights
 from fr_cli.face.alignment import align
 from fr_cli.face.detection import Detector, Face, prominent
@@ -121,11 +121,7 @@ class FacePipeline:
         others = [other for other in faces if other is not face]
         measured = quality.assess(face, others, photo.pixels, crop)
         judged = quality.judge(measured, self._floors)
-        if judged.refusals:
-            raise QualityTooLow(
-                f"The face is below the quality floor: {'; '.join(judged.refusals)}.",
-                hint="Take the photo again. It was not searched.",
-            )
+        quality.enforce(judged)
         return Template(self._embedder.embed(crop), self.fingerprint, judged), face
 
     def close(self) -> None:

@@ -10,6 +10,7 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from fr_cli.errors import QualityTooLow
 from fr_cli.face.detection import Face
 from fr_cli.records import Quality, QualityMeasure
 
@@ -47,6 +48,15 @@ def judge(measures: tuple[QualityMeasure, ...], floors: Mapping[str, float]) -> 
             bound = "" if advised is None else f"{advised:g} advised"
             advice.append(_sentence(measure, bound))
     return Quality(measures, tuple(refusals), tuple(advice))
+
+
+def enforce(judged: Quality) -> None:
+    """Raise QualityTooLow for a face below a floor: it is not searched."""
+    if judged.refusals:
+        raise QualityTooLow(
+            f"The face is below the quality floor: {'; '.join(judged.refusals)}.",
+            hint="Take the photo again. It was not searched.",
+        )
 
 
 def _sentence(measure: QualityMeasure, bound: str) -> str:

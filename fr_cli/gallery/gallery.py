@@ -12,6 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from fr_cli.errors import OtherModel
+from fr_cli.gallery.describing import describe_again
 from fr_cli.gallery.generation import Packed
 from fr_cli.gallery.lock import locked, now
 from fr_cli.gallery.photos import keep_photo
@@ -98,6 +99,10 @@ class Gallery(Reader):
         """The keyed hash by which an image is known again; says nothing without the site key."""
         return hmac.new(self._hash_secret, image, hashlib.sha256).hexdigest()
 
+    def has_image(self, image: bytes) -> bool:
+        """Whether this very photo is enrolled, as whoever it may be."""
+        return self.store.has_image(self.image_key(image))
+
     def alias(self, subject_id: str) -> str:
         """What stands for the id of a subject whose purge has begun: found again, not read."""
         mac = hmac.new(self._alias_secret, subject_id.encode(), hashlib.sha256)
@@ -170,7 +175,7 @@ class Gallery(Reader):
         name from a reference on hold.
         """
         with self.store.transaction():
-            changed, losing = self.store.describe_again(changes)
+            changed, losing = describe_again(self.store, changes)
             leave_keys(self, losing)
             uids = [uid for pk in changed if (uid := self.store.uid_of(pk)) is not None]
         destroy_left(self)

@@ -67,13 +67,17 @@ class Reader:
                     return view
                 return view.within(np.array(self.store.on_watchlist(watchlist), np.int64))
 
-        view = _patiently(read)
-        if not view.references:
-            where = f" on the watchlist {watchlist!r}" if watchlist is not None else ""
-            raise GalleryMissing(f"Nobody is enrolled{where}.")
-        nearest, used = view.nearest(probe, count, engine)
-        hits = [hit for pk, cosine in nearest if (hit := self._named(pk, probe, cosine))]
-        return hits, Compared(view.references, view.subjects, view.generation, used)
+        while True:
+            view = _patiently(read)
+            if not view.references:
+                where = f" on the watchlist {watchlist!r}" if watchlist is not None else ""
+                raise GalleryMissing(f"Nobody is enrolled{where}.")
+            nearest, used = view.nearest(probe, count, engine)
+            named = [self._named(pk, probe, cosine) for pk, cosine in nearest]
+            hits = [hit for hit in named if hit]
+            # Where somebody was purged meanwhile, the next most alike is to take the place.
+            if len(hits) == len(named):
+                return hits, Compared(view.references, view.subjects, view.generation, used)
 
     def templates_of(self, subject_id: str) -> list[tuple[str, str, NDArray[np.float32]]]:
         """[(reference id, reference uid, vector), …] of one subject, for comparing one to one."""
@@ -88,6 +92,25 @@ class Reader:
                     (one.reference_id, one.uid, self.open_sealed(one))
                     for one in self.store.references_of(found.pk)
                 ]
+
+        return _patiently(read)
+
+    def everyone(self) -> tuple[list[str], NDArray[np.float32]]:
+        """Subject ids and templates (n, dimension) of all references, for an evaluation.
+
+        Each is opened under its subject's key. Raises GalleryMissing if nobody is enrolled.
+        """
+
+        def read() -> tuple[list[str], NDArray[np.float32]]:
+            import numpy as np
+
+            with self.store.snapshot():
+                self._same_model()
+                rows = self.store.newer_than(0)
+                if not rows:
+                    raise GalleryMissing("Nobody is enrolled.")
+                vectors = open_templates(rows, self.subject_keys, self.fingerprint)
+            return [row.subject_id for row in rows], np.stack(vectors)
 
         return _patiently(read)
 

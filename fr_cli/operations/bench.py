@@ -7,15 +7,12 @@ folder, the command line from `--home`.
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import json
 from dataclasses import replace
 from functools import cached_property
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fr_cli.errors import ConfigurationError, FrError
+from fr_cli.errors import FrError
 from fr_cli.keys import SigningKey, SiteKey
 from fr_cli.site import Site, model_folders, open_site
 
@@ -26,6 +23,7 @@ if TYPE_CHECKING:
     from fr_cli.face.batch import Maker
     from fr_cli.face.pipeline import Choice, FacePipeline
     from fr_cli.gallery.gallery import Gallery
+    from fr_cli.operations.calibration_files import InForce
 
 
 class Bench:
@@ -74,11 +72,12 @@ class Bench:
         """Where weights are looked for."""
         return model_folders(self.site.home)
 
-    def maker(self, face: Choice) -> Maker:
-        """What makes templates of many photos: the home's model and the policy's floors."""
+    def maker(self, face: Choice, *, gated: bool = True) -> Maker:
+        """What makes templates of many photos: the home's model, the policy's floors if gated."""
         from fr_cli.face.batch import Maker
 
-        return Maker(self.model_folders, self.site.model, self.policy.quality_floors, face)
+        floors = self.policy.quality_floors if gated else {}
+        return Maker(self.model_folders, self.site.model, floors, face)
 
     @cached_property
     def pipeline(self) -> FacePipeline:
@@ -103,36 +102,32 @@ class Bench:
     @property
     def calibration(self) -> Calibration | None:
         """The home's own calibration for this model, else the shipped one, else None."""
-        return self._calibration[0]
+        return self._calibration.calibration if self._calibration else None
+
+    def calibration_of(self, fusion: str) -> Calibration | None:
+        """The same, for another way of fusing the references of a subject."""
+        if fusion == "best":
+            return self.calibration
+        from fr_cli.operations.calibration_files import in_force
+
+        found = in_force(self.site, self.fingerprint, fusion)
+        return found.calibration if found else None
 
     @property
     def calibration_digest(self) -> str:
         """SHA-256 of the bytes of the calibration's file, as it stands in the log."""
-        return self._calibration[1]
+        return self._calibration.digest if self._calibration else ""
+
+    @property
+    def calibration_note(self) -> str:
+        """What must be said of the calibration: that another home made it; else empty."""
+        return self._calibration.note if self._calibration else ""
 
     @cached_property
-    def _calibration(self) -> tuple[Calibration | None, str]:
-        return self.calibration_for(self.fingerprint)
+    def _calibration(self) -> InForce | None:
+        from fr_cli.operations.calibration_files import in_force
 
-    def calibration_for(self, fingerprint: str) -> tuple[Calibration | None, str]:
-        """The calibration of a model, and the SHA-256 of its file; (None, "") without one."""
-        from fr_cli.decision.document import calibration_from_dict
-
-        own = sorted(self.site.calibration.glob("*.json"))
-        shipped = resources.files("fr_cli.decision").joinpath("shipped").iterdir()
-        for source in (*own, *sorted(shipped, key=lambda file: file.name)):
-            try:
-                data = source.read_bytes()
-                document = json.loads(data)
-            except (OSError, ValueError) as trouble:
-                raise ConfigurationError(
-                    f"The calibration {source} cannot be read: {trouble}.",
-                    hint="Remove it, or make it again with: fr evaluate --calibrate",
-                ) from trouble
-            calibration = calibration_from_dict(document)
-            if (calibration.fingerprint, calibration.fusion) == (fingerprint, "best"):
-                return calibration, hashlib.sha256(data).hexdigest()
-        return None, ""
+        return in_force(self.site, self.fingerprint, "best")
 
     def close(self) -> None:
         """End child processes."""

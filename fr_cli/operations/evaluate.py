@@ -1,271 +1,204 @@
-"""How often is the answer wrong? Error rates from a labelled manifest."""
+"""How often is the answer wrong? Error rates from labelled photos, or from another's scores."""
 
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fr_cli.audit.entry import JSON
-from fr_cli.errors import DONE_WITH_SKIPS, ConfigurationError, UsageProblem
-from fr_cli.face.pipeline import Choice
+from fr_cli.errors import DONE_WITH_SKIPS, UsageProblem
+from fr_cli.operations import calibration_files, fitting, suspects
 from fr_cli.operations.bench import Bench
-from fr_cli.operations.labelled import Labelled, Sample, read_exclusions, read_labelled
+from fr_cli.operations.exclusions import Exclusions, read_exclusions
+from fr_cli.operations.measures import Measures, Pairs, measure
+from fr_cli.operations.search_loss import SearchLoss, search_loss
+from fr_cli.operations.suspects import Doubts, Faces
+from fr_cli.operations.trial import Study, Trial, compare, gather
 from fr_cli.records import Head, Listener
 
 if TYPE_CHECKING:
     from fr_cli.decision.calibration import Calibration
-    from fr_cli.evaluation.points import Point
-    from fr_cli.evaluation.rates import DetPoint, Probes, Rate
-
-
-@dataclass(frozen=True)
-class Study:
-    """What to evaluate, and how."""
-
-    manifest: Path
-    exclude: Path | None = None
-    group_by: tuple[str, ...] = ()
-    face: Choice = "central"
-    calibrate: Path | None = None
-    workers: int | None = None
-
-
-@dataclass(frozen=True)
-class GroupRates:
-    """One group's rates at the policy's floor score."""
-
-    columns: tuple[str, ...]
-    values: tuple[str, ...]
-    tpir: Rate
-    fpir: Rate
-    fta: int
+    from fr_cli.evaluation.holdout import HeldOut
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The measured rates; docs/reference/json.md explains each."""
+    """What an evaluation found: the checks of its data first, then the rates.
 
-    references: int
-    subjects: int
-    probes: Probes
-    fte: int
-    points: list[Point]
-    rank1: Rate
-    cmc: list[float]
-    det: list[DetPoint]
-    floor_score: float
-    tpir_at_floor: Rate | None
-    fpir_at_floor: Rate | None
-    groups: list[GroupRates]
-    failures: list[tuple[str, str]]
+    `doubts` are pairs whose labels look wrong, `faces` those to be looked at, where that was
+    asked for. `search_loss` is what the engine annoy would miss. `holdout` is what a fit to half
+    of the people predicts of the other half. `fitted` is the calibration that was written.
+    """
+
+    study: Study
+    trial: Trial
+    doubts: Doubts
+    measures: Measures
     warnings: list[str]
-    unusable_rows: int
-    faces: Choice
     fingerprint: str
-    calibration: Calibration | None
-    fitted: Calibration | None
+    faces: list[Faces] | None = None
+    search_loss: SearchLoss | None = None
+    holdout: list[HeldOut] | None = None
+    fitted: Calibration | None = None
     head: Head | None = None
 
     @property
     def exit_code(self) -> int:
         """0, or 100 if lines of the manifest could not be used."""
-        return DONE_WITH_SKIPS if self.unusable_rows else 0
+        return DONE_WITH_SKIPS if self.trial.data.bad_rows else 0
 
 
 def evaluate(study: Study, bench: Bench, listener: Listener) -> Evaluation:
-    """Measure the error rates of the home's model on the images of a manifest.
+    """Check the labels, and measure the error rates that they give.
 
     Nothing of it enters the gallery. The policy's quality floors apply as in a search; what
-    they refuse counts as a failure to enrol or to acquire. Raises UsageProblem for a manifest
-    that cannot be evaluated.
+    they refuse counts as a failure to enrol or to acquire. Raises UsageProblem for data that
+    cannot be evaluated.
     """
     bench.site.refuse_inside(study.calibrate, except_for=bench.site.calibration)
+    if study.site_data and study.calibrate is None:
+        raise UsageProblem(
+            "--site-data says of a new calibration that its photos are this site's own.",
+            hint="Add --calibrate FILE.",
+        )
     digest = _digest(study)
-    excluded = read_exclusions(study.exclude)
+    exclusions = read_exclusions(study.exclude)
     with bench.audit.act("evaluate", "combination", policy=bench.policy_digest, data=digest) as act:
-        data = read_labelled(
-            study.manifest, bench, listener,
-            face=study.face, columns=study.group_by, workers=study.workers,
-        )  # fmt: skip
-        result = _measure(study, data, excluded, bench)
+        trial = gather(study, exclusions.same, bench, listener)
+        pairs = _pairs(study, trial, exclusions)
+        found = Doubts()
+        if pairs.every and trial.data.samples:
+            found = suspects.doubts(trial.data, pairs.every.nonmated, exclusions.every)
+        result = Evaluation(
+            study=study,
+            trial=trial,
+            doubts=found,
+            measures=(rates := measure(study, trial, pairs, exclusions, bench)),
+            warnings=[*trial.notes, *_warnings(trial, rates)],
+            fingerprint=bench.fingerprint,
+        )
+        if study.search_loss:
+            loss = search_loss(trial, _thresholds(rates), listener)
+            result = replace(result, search_loss=loss)
+        if study.holdout:
+            result = replace(result, holdout=_tested(study, pairs, digest, bench))
         if study.calibrate is not None:
-            fitted = _fit(data, excluded, study.manifest.stem, digest, bench)
-            written = _write(fitted, study.calibrate)
+            sample = compare(trial.data, exclusions.every, study.fusion).nonmated
+            fitted = fitting.fit(sample, study, digest, bench, trial.references)
+            data = calibration_files.signed(fitted, bench.signer, bench.site.origin)
+            act.decide(calibration_written=calibration_files.write(data, study.calibrate))
             result = replace(result, fitted=fitted)
-            act.decide(calibration_written=written)
+        if study.pairs:
+            faces = suspects.faces(study, found.pairs, trial.data, bench, listener)
+            act.decide(pairs_shown=len(faces))
+            result = replace(result, faces=faces)
         act.exit_code = result.exit_code
+        act.decide(**trial.for_the_log)
         act.decide(**_for_the_log(result))
     return replace(result, head=act.head)
 
 
-def _measure(
-    study: Study, data: Labelled, excluded: frozenset[frozenset[str]], bench: Bench
-) -> Evaluation:
-    import numpy as np
-
-    from fr_cli.evaluation import points, protocol, rates
-
-    references, probes = data.of("reference"), data.of("probe")
-    enrolled = [(s.subject, s.template.vector) for s in references if s.template is not None]
-    if not enrolled:
-        raise UsageProblem("None of the references could be enrolled.", hint=_first(data))
-    searched = protocol.search_all(
-        np.stack([vector for _, vector in enrolled]),
-        [subject for subject, _ in enrolled],
-        [s.template.vector if s.template else None for s in probes],
-        [s.subject for s in probes],
-        listed={s.subject for s in references},
-        excluded=excluded,
-    )
-    calibration, floor = bench.calibration, bench.policy.identify.floor_score
-    cosine = calibration.cosine(floor) if calibration else None
-    return Evaluation(
-        references=len(enrolled),
-        subjects=len({subject for subject, _ in enrolled}),
-        probes=searched,
-        fte=len(references) - len(enrolled),
-        points=points.points(searched, calibration),
-        rank1=rates.within_rank(searched, 1),
-        cmc=rates.cmc(searched),
-        det=rates.det(searched),
-        floor_score=floor,
-        tpir_at_floor=rates.tpir(searched, cosine) if cosine is not None else None,
-        fpir_at_floor=rates.fpir(searched, cosine) if cosine is not None else None,
-        groups=list(_groups(study.group_by, probes, searched, cosine)),
-        failures=data.failures,
-        warnings=_warnings(data, searched),
-        unusable_rows=len(data.bad_rows),
-        faces=study.face,
-        fingerprint=bench.fingerprint,
-        calibration=calibration,
-        fitted=None,
-    )
+def _pairs(study: Study, trial: Trial, exclusions: Exclusions) -> Pairs:
+    """All comparisons one to one, as far as there are photos or the protocol made them."""
+    if not trial.cosines:
+        return Pairs(trial.comparisons)
+    try:
+        every = trial.comparisons or compare(trial.data, exclusions.same, study.fusion)
+    except UsageProblem:  # all photos of one person, asked about in the home's gallery
+        return Pairs()
+    try:
+        return Pairs(every, fitting.halves(trial.data, exclusions.every, study))
+    except UsageProblem:
+        return Pairs(every)
 
 
-def _groups(
-    columns: tuple[str, ...], probes: list[Sample], searched: Probes, cosine: float | None
-) -> Iterator[GroupRates]:
-    """The rates of each group that the columns make together."""
-    import numpy as np
-
-    from fr_cli.evaluation import protocol, rates
-
-    if not columns or cosine is None:
-        return
-    labels = [tuple(s.columns.get(name, "") for name in columns) for s in probes]
-    for values in sorted(set(labels)):
-        part = protocol.part(searched, np.array([label == values for label in labels]))
-        yield GroupRates(
-            columns, values, rates.tpir(part, cosine), rates.fpir(part, cosine),
-            part.failures_to_acquire,
-        )  # fmt: skip
-
-
-def _warnings(data: Labelled, searched: Probes) -> list[str]:
-    warnings = [f"line {bad.line} was left out: {bad.reason}" for bad in data.bad_rows[:20]]
-    if data.shared:
-        warnings.append(
-            f"{data.shared} photos are both reference and probe: a photo compared with itself "
-            "measures nothing, and the rates look better than they are."
+def _tested(study: Study, pairs: Pairs, digest: str, bench: Bench) -> list[HeldOut]:
+    if pairs.halves is None:
+        raise UsageProblem(
+            "There are too few people to fit on one half and test on the other.",
+            hint="Leave --holdout out, or take photos of a few thousand people.",
         )
-    if not searched.nonmated_count:
+    return fitting.tested(pairs.halves, study, digest, bench)
+
+
+def _thresholds(rates: Measures) -> list[float]:
+    """The cosines at which rates are stated: those of the points, and the policy's floor."""
+    cosines = [point["threshold_cosine"] for point in rates.points]
+    if rates.calibration:
+        cosines.append(rates.calibration.cosine(rates.floor_score))
+    return [cosine for cosine in cosines if cosine is not None]
+
+
+def _warnings(trial: Trial, rates: Measures) -> list[str]:
+    warnings = [f"line {bad.line} was left out: {bad.reason}" for bad in trial.data.bad_rows[:20]]
+    if trial.protocol == "verification":
+        return warnings
+    claim = rates.claim
+    if not claim.people and trial.protocol != "closed-set":
         warnings.append(
             "There are no non-mated probes, so no false-positive rate can be measured. Add "
             "probes of people who have no reference."
         )
-    if not searched.mated_count:
+    elif claim.people < claim.needed:
+        warnings.append(
+            f"To show a false-positive rate of 1 in {1 / claim.fpir:,.0f} takes {claim.needed:,} "
+            f"people without a reference, and none of them with a candidate; here are "
+            f"{claim.people:,}, who can show 1 in {1 / claim.shown:,.0f} at best."
+        )
+    if not rates.probes.mated_count:
         warnings.append("There are no mated probes, so no true-positive rate can be measured.")
     return warnings
-
-
-def _fit(
-    data: Labelled, excluded: frozenset[frozenset[str]], name: str, digest: str, bench: Bench
-) -> Calibration:
-    """A calibration from all pairs of photos of different people in the manifest."""
-    import numpy as np
-
-    from fr_cli.evaluation import impostors, tail
-
-    usable = [(s.subject, s.template.vector) for s in data.samples if s.template is not None]
-    names = sorted({subject for subject, _ in usable})
-    number = {subject: index for index, subject in enumerate(names)}
-    pairs = [sorted(number[one] for one in pair if one in number) for pair in excluded]
-    try:
-        sample = impostors.impostor_sample(
-            np.stack([vector for _, vector in usable]),
-            np.array([number[subject] for subject, _ in usable], np.int64),
-            [(pair[0], pair[1]) for pair in pairs if len(pair) == 2],
-        )
-        return tail.fit_calibration(
-            sample,
-            fingerprint=bench.fingerprint,
-            model=bench.site.model,
-            data_name=name,
-            data_sha256=digest,
-            made=datetime.now(UTC).date().isoformat(),
-        )
-    except ValueError as trouble:
-        raise UsageProblem(
-            f"The manifest is too small for a calibration: {trouble}.",
-            hint="Take photos of a few thousand people; millions of pairs are needed.",
-        ) from trouble
-
-
-def _write(calibration: Calibration, path: Path) -> str:
-    """Write the file whole or not at all; returns the SHA-256 of its bytes."""
-    from fr_cli.decision.document import calibration_to_dict
-
-    draft = path.with_name(path.name + ".new")
-    try:
-        data = json.dumps(calibration_to_dict(calibration), indent=1).encode() + b"\n"
-        draft.write_bytes(data)
-        draft.replace(path)
-        return hashlib.sha256(data).hexdigest()
-    except OSError as trouble:
-        raise ConfigurationError(
-            f"The calibration {path} cannot be written: {trouble.strerror}.",
-            hint="Choose another path for --calibrate.",
-        ) from trouble
 
 
 def _digest(study: Study) -> str:
     """SHA-256 over the manifest and the exclusions: which labels were evaluated."""
     whole = hashlib.sha256()
-    for path in (study.manifest, study.exclude):
+    for path in (study.source, study.exclude):
         if path is not None and path.is_file():
             whole.update(hashlib.sha256(path.read_bytes()).digest())
     return whole.hexdigest()
 
 
 def _for_the_log(result: Evaluation) -> dict[str, JSON]:
+    """The main figures as the log keeps them: numbers as strings, no names."""
+    trial, rates = result.trial, result.measures
+    pairs = rates.verification
     return {
-        "model": result.fingerprint,
-        "faces": str(result.faces),
-        "references": result.references,
-        "probes_mated": result.probes.mated_count,
-        "probes_nonmated": result.probes.nonmated_count,
-        "fte": result.fte,
-        "fta": result.probes.failures_to_acquire,
-        "rank1": _text(result.rank1.value),
+        "model": result.fingerprint if trial.cosines else "",
+        "faces": str(result.study.face),
+        "references": trial.references,
+        "probes_mated": rates.probes.mated_count,
+        "probes_nonmated": rates.probes.nonmated_count,
+        "fte": trial.fte,
+        "fta": rates.probes.failures_to_acquire,
+        "doubts": result.doubts.total,
+        "rank1": _text(rates.rank1.value),
         "points": [
             {
                 "fpir": f"{point['fpir']:.3e}",
                 "method": point["method"],
                 "tpir": _text(point["tpir"]),
+                "tpir_low": _text(point["tpir_low"]),
+                "tpir_high": _text(point["tpir_high"]),
             }
-            for point in result.points
+            for point in rates.points
+        ],
+        "fnmr": [
+            {
+                "fmr": f"{point.fmr:.3e}",
+                "method": point.method,
+                "fnmr": _text(point.fnmr.value if point.fnmr else None),
+            }
+            for point in (pairs.points if pairs else ())
+        ],
+        "holdout": [
+            {"fmr": f"{row.predicted:.3e}", "holds": row.holds}
+            for row in result.holdout or ()
+            if row.holds is not None
         ],
     }
 
 
 def _text(value: float | None) -> str:
     return "" if value is None else f"{value:.4f}"
-
-
-def _first(data: Labelled) -> str:
-    return f"The first failure: {data.failures[0][1]}" if data.failures else ""

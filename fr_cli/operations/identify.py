@@ -115,6 +115,8 @@ def identify(question: Question, bench: Bench) -> Identification:
                 max_candidates=longest,
             )
             answer = _under_evaluation(answer, bench.policy.evaluation)
+            if bench.calibration_note:
+                answer = replace(answer, warnings=(*answer.warnings, bench.calibration_note))
             named = [one.reference_uid for one in answer.candidates] if question.sheet else []
             origins = gallery.origins(named)
             faces = _faces(named, gallery, bench) if bench.policy.keep_photos else {}

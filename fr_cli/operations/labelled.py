@@ -1,42 +1,80 @@
-"""A labelled manifest → references and probes as templates, with everything that went wrong."""
+"""Labelled photos → templates, with everything that went wrong."""
 
 from __future__ import annotations
 
-import csv
 import hashlib
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from fr_cli.errors import FrError, UsageProblem
+from fr_cli.errors import FrError, QualityTooLow, UsageProblem
 from fr_cli.face import batch
 from fr_cli.face.pipeline import Choice
+from fr_cli.face.quality import enforce, judge
 from fr_cli.operations.bench import Bench
+from fr_cli.operations.cache import Cache, Made
 from fr_cli.operations.manifest import BadRow, Row, read_manifest, read_photo
 from fr_cli.records import Listener, Template
 
-Role = Literal["reference", "probe"]
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+Role = Literal["reference", "probe", ""]
+
+_ENROLLED = "this very photo is enrolled: compared with itself it measures nothing"
 
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """One image of the manifest; `template` is None where none could be made."""
+    """One photo and what its line says of it; `role` is empty where the protocol needs none.
+
+    `template` is None where none could be made or the policy's quality floors refuse the photo;
+    `ungated` is the same without those floors. `digest` is the SHA-256 of the photo's bytes,
+    empty for one that could not be read.
+    """
 
     subject: str
     role: Role
     columns: dict[str, str]
     template: Template | None
+    ungated: Template | None = None
+    image: str = ""
+    line: int = 0
+    digest: bytes = b""
+
+
+@dataclass(frozen=True, eq=False)
+class Enrolled:
+    """Templates to search in: whose they are, vectors (n, d), and who should be among them.
+
+    `failed` are references that could not be enrolled; `generation` is that of the home's gallery,
+    None for references of the manifest.
+    """
+
+    subjects: Sequence[str]
+    vectors: NDArray[np.float32]
+    listed: frozenset[str]
+    failed: int = 0
+    generation: int | None = None
 
 
 @dataclass
 class Labelled:
-    """All images of a manifest, in its order."""
+    """All photos that can be used, in the order of their lines.
+
+    `gallery` is the home's own, where its references are searched instead of those listed here;
+    `passed_over` are references of the manifest that were left aside for it.
+    """
 
     samples: list[Sample] = field(default_factory=list)
     failures: list[tuple[str, str]] = field(default_factory=list)
     bad_rows: list[BadRow] = field(default_factory=list)
-    shared: int = 0
+    passed_over: int = 0
+    gallery: Enrolled | None = None
 
     def of(self, role: Role) -> list[Sample]:
         """The references, or the probes."""
@@ -44,84 +82,185 @@ class Labelled:
 
 
 def read_labelled(
-    manifest: Path,
+    source: Path,
     bench: Bench,
     listener: Listener,
     *,
     face: Choice,
+    needed: tuple[Role, ...] = ("reference", "probe"),
     columns: tuple[str, ...] = (),
     workers: int | None = None,
+    kept: Cache | None = None,
+    known: Callable[[bytes], bool] | None = None,
 ) -> Labelled:
-    """Embed every image of the manifest with the home's model and the policy's floors.
+    """Embed every photo of a manifest or folder with the home's model.
 
-    Raises UsageProblem if the manifest has no references, no probes, or lacks a column.
+    `needed` are the roles that the protocol asks for; without any, roles are ignored. In a
+    folder, the first photo of each subject by name is its reference and the others are probes.
+    With probes only, a line without a role is a probe, and references are passed over. Templates
+    that are `kept` are not made again; a photo that is `known` is enrolled, and left out.
+    A photo that is listed twice is used once, and not at all if two subjects claim it: such
+    lines come as bad rows. Raises UsageProblem if a role or a column is missing.
     """
     data = Labelled()
-    rows = list(_rows(manifest, data))
-    for role in ("reference", "probe"):
-        if not any(row.enrolment.extra["role"] == role for row in rows):
+    rows = list(_rows(source, data, needed))
+    for role in needed:
+        if not any(known == role for _, known in rows):
             raise UsageProblem(
-                f"{manifest} has no line with the role {role}.",
-                hint="Its column `role` says reference or probe; both are needed.",
+                f"{source} has no line with the role {role}.",
+                hint="Its column `role` says reference or probe, and both are needed; or let every "
+                "photo be both in turn, with --protocol leave-one-out.",
             )
     for name in columns:
-        if not any(name in row.enrolment.extra for row in rows):
+        if not any(name in row.enrolment.extra for row, _ in rows):
             raise UsageProblem(
-                f"{manifest} has no column {name!r}, or it is empty.",
+                f"{source} has no column {name!r}, or it is empty.",
                 hint="Name columns of the manifest with --group-by.",
             )
-    embedded = batch.templates(_photos(rows, data, listener), bench.maker(face), workers=workers)
-    for row, template in embedded:
-        if isinstance(template, FrError):
-            if template.code not in range(20, 30):
-                raise template
-            data.failures.append((row.enrolment.image, template.message))
+    digests: dict[int, bytes] = {}
+    with kept or nullcontext():
+        made = _made(rows, bench.maker(face, gated=False), digests, kept, known, workers, listener)
+    floors = bench.policy.quality_floors
+    for place, (row, role) in enumerate(rows):
+        if place not in made:
+            data.bad_rows.append(BadRow(row.line, "", _ENROLLED, row.enrolment.image))
+            continue
+        template, ungated, why = _gated(made.pop(place), floors)
+        if why:
+            data.failures.append((row.enrolment.image, why))
         data.samples.append(
             Sample(
-                row.enrolment.subject_id,
-                "reference" if row.enrolment.extra["role"] == "reference" else "probe",
-                dict(row.enrolment.extra),
-                None if isinstance(template, FrError) else template,
+                row.enrolment.subject_id, role, _columns(row), template, ungated,
+                row.enrolment.image, row.line, digests[place],
             )
-        )
+        )  # fmt: skip
+    _once(data)
     return data
 
 
-def _rows(manifest: Path, data: Labelled) -> Iterator[Row]:
-    for row in read_manifest(manifest):
+def _rows(source: Path, data: Labelled, needed: tuple[Role, ...]) -> Iterator[tuple[Row, Role]]:
+    met: set[str] = set()
+    for row in read_manifest(source):
         if isinstance(row, BadRow):
             data.bad_rows.append(row)
-        elif (role := row.enrolment.extra.get("role")) not in ("reference", "probe"):
-            data.bad_rows.append(BadRow(row.line, "", f"the role is {role!r}"))
+            continue
+        if not needed:
+            yield row, ""
+            continue
+        if needed == ("probe",):
+            if row.enrolment.extra.get("role", "probe") == "reference":
+                data.passed_over += 1
+            else:
+                yield row, "probe"
+            continue
+        subject = row.enrolment.subject_id
+        said = row.enrolment.extra.get("role")
+        if source.is_dir():
+            said = "probe" if subject in met else "reference"
+            met.add(subject)
+        if said == "reference":
+            yield row, "reference"
+        elif said == "probe":
+            yield row, "probe"
         else:
-            yield row
+            data.bad_rows.append(BadRow(row.line, "", f"the role is {said!r}"))
 
 
-def _photos(rows: list[Row], data: Labelled, listener: Listener) -> Iterator[tuple[Row, bytes]]:
-    roles: dict[bytes, str] = {}
-    for row in listener.track(rows, "Embedding", len(rows)):
-        try:
-            photo = read_photo(row.path)
-        except OSError:
-            photo = b""  # refused by the decoder, and counted as a failure there
-        else:
-            role = row.enrolment.extra["role"]
-            data.shared += roles.setdefault(hashlib.sha256(photo).digest(), role) != role
-        yield row, photo
+def _columns(row: Row) -> dict[str, str]:
+    """The free columns, and those of the contract that say when and where from."""
+    named = {
+        name: value
+        for name in ("captured_at", "source", "watchlist")
+        if (value := getattr(row.enrolment, name))
+    }
+    return named | dict(row.enrolment.extra)
 
 
-def read_exclusions(path: Path | None) -> frozenset[frozenset[str]]:
-    """Pairs of subjects not to be compared, from the columns subject_a and subject_b."""
-    if path is None:
-        return frozenset()
+def _made(
+    rows: list[tuple[Row, Role]],
+    maker: batch.Maker,
+    digests: dict[int, bytes],
+    kept: Cache | None,
+    known: Callable[[bytes], bool] | None,
+    workers: int | None,
+    listener: Listener,
+) -> dict[int, Made]:
+    """What was made of the photo of each row, by its place; without those that are `known`.
+
+    `digests` is filled with the SHA-256 of each.
+    """
+    made: dict[int, Made] = {}
+
+    def unseen() -> Iterator[tuple[tuple[int, bytes], bytes]]:
+        for place, (row, _) in enumerate(listener.track(rows, "Embedding", len(rows))):
+            try:
+                photo = read_photo(row.path)
+            except OSError:
+                photo = b""  # refused by the decoder, and counted as a failure there
+            digests[place] = hashlib.sha256(photo).digest() if photo else b""
+            if known is not None and known(photo):
+                continue
+            if kept is not None and (found := kept.find(photo)) is not None:
+                made[place] = found
+            else:
+                yield (place, photo), photo
+
+    for (place, photo), one in batch.templates(unseen(), maker, workers=workers):
+        if isinstance(one, FrError) and one.code not in range(20, 30):
+            raise one
+        made[place] = one
+        if kept is not None:
+            kept.keep(photo, one)
+    return made
+
+
+def _gated(made: Made, floors: Mapping[str, float]) -> tuple[Template | None, Template | None, str]:
+    """The template under the policy's floors, the one without them, and why there is none."""
+    if isinstance(made, FrError):
+        return None, None, made.message
+    quality = judge(made.quality.measures, floors)
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            return frozenset(
-                frozenset((line["subject_a"].strip(), line["subject_b"].strip()))
-                for line in csv.DictReader(file)
+        enforce(quality)
+    except QualityTooLow as refused:
+        return None, made, refused.message
+    return Template(made.vector, made.fingerprint, quality), made, ""
+
+
+def _once(data: Labelled) -> None:
+    """Leave out the lines of a photo that is claimed by two subjects, or met before."""
+    places: dict[bytes, list[int]] = defaultdict(list)
+    for place, sample in enumerate(data.samples):
+        if sample.digest:
+            places[sample.digest].append(place)
+    out: dict[int, str] = {}
+    for same in places.values():
+        out |= _repeats([(place, data.samples[place]) for place in same]) if same[1:] else {}
+    data.bad_rows += [
+        BadRow(data.samples[place].line, "", reason, data.samples[place].image)
+        for place, reason in sorted(out.items())
+    ]
+    data.samples = [sample for place, sample in enumerate(data.samples) if place not in out]
+
+
+def _repeats(same: list[tuple[int, Sample]]) -> Iterable[tuple[int, str]]:
+    """Which of the samples of one photo cannot be used, and why."""
+    lines = {sample.subject: sample.line for _, sample in reversed(same)}
+    if len(lines) > 1:
+        for place, sample in same:
+            other = next(line for subject, line in lines.items() if subject != sample.subject)
+            yield place, f"line {other} says that the same photo is of another subject"
+        return
+    first = next((one for one in same if one[1].role == "reference"), same[0])
+    for place, sample in same:
+        if place == first[0]:
+            continue
+        if sample.role != first[1].role:
+            yield (
+                place,
+                (
+                    f"the photo is both reference (line {first[1].line}) and probe: compared with "
+                    "itself it measures nothing"
+                ),
             )
-    except (OSError, UnicodeDecodeError, csv.Error, KeyError, AttributeError) as trouble:
-        raise UsageProblem(
-            f"The exclusions {path} cannot be read: {trouble}.",
-            hint="Give a CSV table with the columns subject_a and subject_b.",
-        ) from trouble
+        else:
+            yield place, f"the same photo as line {first[1].line}"

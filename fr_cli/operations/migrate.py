@@ -14,6 +14,7 @@ from fr_cli.face.pipeline import DETECTOR, fingerprint
 from fr_cli.gallery.gallery import Gallery
 from fr_cli.gallery.migration import Migration, Trouble, Unusable, abandon
 from fr_cli.operations.bench import Bench
+from fr_cli.operations.calibration_files import in_force
 from fr_cli.operations.purge import record_finished
 from fr_cli.records import Head, Listener, Template
 from fr_cli.site import write_site
@@ -86,7 +87,7 @@ def migrate(order: Order, bench: Bench, listener: Listener) -> Migrated:
         drafted=drafted,
         unusable=tuple(unusable),
         generation=generation,
-        calibrated=bench.calibration_for(target)[0] is not None,
+        calibrated=in_force(bench.site, target, "best") is not None,
         head=act.head,
     )
 

@@ -18,6 +18,8 @@ from fr_cli.gallery.gallery import Gallery
 from fr_cli.gallery.purging import Purged
 from fr_cli.gallery.retention import HOLD
 from fr_cli.gallery.selection import Plan, Selection, select
+from fr_cli.keys import SiteKey
+from fr_cli.operations import cache
 from fr_cli.operations.bench import Bench
 from fr_cli.operations.certificate import GRADE, CertificateFile, certify
 from fr_cli.operations.grounds import why
@@ -95,7 +97,7 @@ def purge(order: Order, bench: Bench) -> PurgeReport:
             gallery.writing() as finished,
         ):
             record_finished(finished, gallery, act)
-            done = _delete(selection, gallery, bench.policy.retention, act, finished)
+            done = _delete(selection, gallery, bench, act, finished)
             act.decide(
                 **done.counts,
                 kept=done.plan.kept.total(),
@@ -123,11 +125,11 @@ def purge(order: Order, bench: Bench) -> PurgeReport:
 def _delete(
     selection: Selection,
     gallery: Gallery,
-    rules: Mapping[str, int | None],
+    bench: Bench,
     act: Act,
     finished: Sequence[Purged],
 ) -> _Done:
-    plan = select(gallery.store, selection, rules, _today())
+    plan = select(gallery.store, selection, bench.policy.retention, _today())
     # The same command may be run again after it was cut short: then those are its own.
     alias = gallery.alias(selection.value) if selection.kind == "subject" else None
     again = [one for one in finished if one.alias == alias]
@@ -138,6 +140,8 @@ def _delete(
     # On disk before the point of no return: no purge that is cut short lacks its trace.
     for some in _batches(purged):
         act.batch(purging=_described(some), root=_root(some))
+    # Before the point of no return too: done twice it does no harm, and a crash cannot skip it.
+    _forget_cached(plan, selection, bench)
     generation = int(gallery.store.meta("generation"))
     if plan.going:
         generation = purging.purge(gallery, plan.going)
@@ -147,6 +151,17 @@ def _delete(
         for one in going.references
     )
     return _Done(plan, [*again, *purged], others, shared, generation)
+
+
+def _forget_cached(plan: Plan, selection: Selection, bench: Bench) -> None:
+    """Templates that an evaluation kept of the same photos go too, all of them with everybody."""
+    site, key = bench.site, SiteKey.load(bench.site.keys)
+    if selection.kind == "all":
+        cache.forget(site, key)
+        return
+    images = [one.image_key for going in plan.going for one in going.references]
+    cache.forget_photos(site, key, images)
+    cache.expire(site, key)
 
 
 def _certified(order: Order, done: _Done) -> dict[str, JSON]:

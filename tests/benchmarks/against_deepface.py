@@ -24,7 +24,7 @@ from fr_cli.errors import FrError
 from fr_cli.evaluation import points, protocol, rates
 from fr_cli.face import weights
 from fr_cli.face.pipeline import FacePipeline
-from fr_cli.operations.labelled import read_exclusions
+from fr_cli.operations.exclusions import read_exclusions
 from fr_cli.operations.manifest import Row, read_manifest, read_photo
 from fr_cli.site import default_home, model_folders
 
@@ -40,7 +40,7 @@ def main() -> None:
     options = parser.parse_args()
     rows = [row for row in read_manifest(options.manifest) if isinstance(row, Row)]
     rows = rows[:: options.every]
-    excluded = read_exclusions(options.exclude)
+    excluded = read_exclusions(options.exclude).every
     print(f"{len(rows)} photos of {options.manifest.name}")
     header = ("pipeline", "FTE+FTA", "rank 1", "TPIR@0.01", "TPIR@0.003", *(
         f"TAR@{far:g}" for far in FARS

@@ -8,7 +8,13 @@ import numpy as np
 import pytest
 
 from fr_cli.evaluation import impostors
-from fr_cli.evaluation.impostors import BINS, ImpostorSample, impostor_sample
+from fr_cli.evaluation.impostors import (
+    BINS,
+    Comparisons,
+    ImpostorSample,
+    compare_all,
+    impostor_sample,
+)
 
 
 def photographs(count: int, dimension: int = 8, seed: int = 0) -> np.ndarray:
@@ -47,6 +53,56 @@ def test_every_pair_once(sample: ImpostorSample) -> None:
     assert found == {frozenset((a, b)) for _, a, b in pairs[:300]}
     counted = np.histogram([cosine for cosine, _, _ in pairs], BINS, (-1.0, 1.0))[0]
     assert np.abs(np.cumsum(sample.counts) - np.cumsum(counted)).max() <= 2  # rounding at edges
+
+
+def test_mated_pairs_are_every_two_photographs_of_one_person(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(impostors, "_ROWS", 7)
+    monkeypatch.setattr(impostors, "_COLUMNS", 13)
+    people = list(np.unique(SUBJECTS))
+    by_hand = sorted(
+        (people.index(SUBJECTS[i]), float(TEMPLATES[i] @ TEMPLATES[j]))
+        for i, j in itertools.combinations(range(len(SUBJECTS)), 2)
+        if SUBJECTS[i] == SUBJECTS[j]
+    )
+    mated = compare_all(TEMPLATES, SUBJECTS, EXCLUDED).mated
+    found = sorted(zip(mated.subjects.tolist(), mated.cosines.tolist(), strict=True))
+    assert [subject for subject, _ in found] == [subject for subject, _ in by_hand]
+    assert [c for _, c in found] == pytest.approx([c for _, c in by_hand], abs=1e-6)
+
+
+def means_one_by_one() -> tuple[list[tuple[int, float]], list[tuple[float, int, int]]]:
+    people = list(np.unique(SUBJECTS))
+    mated, nonmated = [], []
+    for i, own in enumerate(SUBJECTS):
+        for person in people:
+            others = [j for j in range(len(SUBJECTS)) if SUBJECTS[j] == person and j != i]
+            if not others or {(own, person), (person, own)} & EXCLUDED:
+                continue
+            mean = float(np.mean([TEMPLATES[i] @ TEMPLATES[j] for j in others]))
+            if person == own:
+                mated.append((people.index(own), mean))
+            else:
+                nonmated.append((mean, people.index(own), people.index(person)))
+    return sorted(mated), sorted(nonmated, reverse=True)
+
+
+@pytest.mark.parametrize("rows", [1, 5, 1024])
+def test_the_mean_of_a_persons_photographs(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(impostors, "_ROWS", rows)
+    monkeypatch.setattr(impostors, "_COLUMNS", 150)
+    both: Comparisons = compare_all(TEMPLATES, SUBJECTS, EXCLUDED, fusion="mean", tail_size=300)
+    mated, nonmated = means_one_by_one()
+    found = sorted(zip(both.mated.subjects.tolist(), both.mated.cosines.tolist(), strict=True))
+    assert [subject for subject, _ in found] == [subject for subject, _ in mated]
+    assert [c for _, c in found] == pytest.approx([c for _, c in mated], abs=1e-6)
+    sample = both.nonmated
+    assert sample.comparisons == len(nonmated)
+    assert sample.cosines == pytest.approx([c for c, _, _ in nonmated[:300]], abs=1e-6)
+    weights = np.random.default_rng(2).random(sample.images.size)
+    by_hand = sum(weights[a] * weights[b] for _, a, b in nonmated)
+    assert sample.weighted_comparisons(weights) == pytest.approx(by_hand)
 
 
 def test_weights_count_subjects(sample: ImpostorSample) -> None:

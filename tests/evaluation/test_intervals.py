@@ -11,6 +11,9 @@ from fr_cli.evaluation.intervals import (
     bootstrap_over_subjects,
     bound_when_none,
     clopper_pearson,
+    mean,
+    proportion,
+    trials_needed,
     wilson,
 )
 
@@ -77,3 +80,101 @@ def test_a_bootstrap_of_nothing() -> None:
         bootstrap_over_subjects(lambda rows: 0.0, np.empty(0))
     with pytest.raises(ValueError, match="undefined"):
         bootstrap_over_subjects(lambda rows: float("nan"), np.arange(3))
+
+
+def test_one_trial_a_person_is_counted_exactly() -> None:
+    hits = np.arange(200) < 7
+    rate = proportion(hits, np.arange(200))
+    assert (rate.low, rate.high) == clopper_pearson(7, 200)
+    assert (rate.cases, rate.of, rate.interval) == (7, 200, "exact")
+
+
+def test_several_trials_a_person_are_drawn_by_people() -> None:
+    people = np.repeat(np.arange(60), 10)
+    hits = np.repeat(np.arange(60) % 2 == 0, 10)  # a person's trials all end alike
+    rate = proportion(hits, people)
+    assert rate.interval == "bootstrap"
+    # As uncertain as 60 trials, not 600.
+    assert rate.high - rate.low == pytest.approx(2 * 1.96 * np.sqrt(0.25 / 60), rel=0.15)
+    assert rate == proportion(hits, people)
+    assert proportion(hits, people, seed=1) != rate
+
+
+def test_few_cases_count_each_person_once() -> None:
+    people = np.repeat(np.arange(100), 5)
+    none = proportion(np.zeros(500, bool), people)
+    assert none.interval == "exact_by_subject"
+    assert (none.low, none.high) == pytest.approx(clopper_pearson(0, 100))
+    every = proportion(np.ones(500, bool), people)
+    assert (every.low, every.high) == pytest.approx(clopper_pearson(100, 100))
+    uneven = proportion(np.zeros(6, bool), np.array([0, 0, 0, 0, 0, 1]))
+    assert uneven.high == pytest.approx(float(1 - 0.025 ** (26 / 36)))  # 36/26 people
+
+
+def test_a_proportion_of_nothing() -> None:
+    rate = proportion(np.empty(0, bool), np.empty(0, np.int64))
+    assert (rate.value, rate.low, rate.high, rate.of) == (None, 0.0, 1.0, 0)
+
+
+@pytest.mark.parametrize(
+    ("people", "each", "chance", "spread"),
+    [
+        (300, 1, 0.1, 0.0),
+        (300, 4, 0.2, 0.0),
+        (300, 4, 0.2, 0.2),
+        (150, 8, 0.3, 0.3),
+        (300, 4, 0.01, 0.5),
+        (40, 5, 0.95, 0.2),
+    ],
+)
+def test_intervals_cover_at_their_level(
+    people: int, each: int, chance: float, spread: float
+) -> None:
+    """Trials of a person are alike by `spread`, the intraclass correlation (beta-binomial)."""
+    rng = np.random.default_rng(17)
+    runs, held = 400, 0
+    whose = np.repeat(np.arange(people), each)
+    for _ in range(runs):
+        own = np.full(people, chance)
+        if spread:
+            size = 1.0 / spread - 1.0
+            own = rng.beta(chance * size, (1 - chance) * size, people)
+        rate = proportion(rng.random(whose.size) < own[whose], whose)
+        held += rate.low <= chance <= rate.high
+    # 400 runs of a true 95 % give at least 367 in all but one of a hundred tests.
+    assert held >= 367
+
+
+def test_photographs_taken_for_people_would_not_cover() -> None:
+    rng = np.random.default_rng(17)
+    held = 0
+    for _ in range(200):
+        own = rng.beta(0.2, 0.8, 100)  # intraclass correlation 0.5
+        hits = rng.random((100, 10)) < own[:, None]
+        low, high = clopper_pearson(int(hits.sum()), 1000)
+        held += low <= 0.2 <= high
+    assert held < 140
+
+
+def test_a_mean_of_counts() -> None:
+    rng = np.random.default_rng(3)
+    values = rng.poisson(0.4, 500).astype(float)
+    found = mean(values, np.arange(500))
+    assert found.value == values.mean()
+    assert found.high - found.low == pytest.approx(2 * 1.96 * values.std() / np.sqrt(500), rel=0.15)
+    none = mean(np.zeros(300), np.arange(300))
+    assert (none.value, none.low) == (0.0, 0.0)
+    assert none.high == pytest.approx(-np.log(0.025) / 300)  # Garwood
+    assert mean(np.zeros(300), np.arange(300), unit=True).high == clopper_pearson(0, 300)[1]
+    with pytest.raises(ValueError):
+        mean(np.empty(0), np.empty(0, np.int64))
+
+
+def test_trials_needed_are_the_rule_of_three_turned_round() -> None:
+    assert trials_needed(1 / 6000) == 17_973
+    assert trials_needed(0.01) == 299
+    for rate in (0.3, 1e-3, 1e-5):
+        needed = trials_needed(rate)
+        assert bound_when_none(needed) <= rate < bound_when_none(needed - 1)
+    with pytest.raises(ValueError):
+        trials_needed(0.0)

@@ -60,7 +60,8 @@ def test_how_each_target_is_come_by() -> None:
 
 def test_what_is_not_measurable_is_null() -> None:
     for point in points(simulated(0), CALIBRATION):
-        assert set(point.values()) == {point["fpir"], "not_measurable", None}
+        known = {point["fpir"], point["nonmated_needed"], "not_measurable", None}
+        assert set(point.values()) == known
     json.dumps(points(simulated(300), CALIBRATION), allow_nan=False)
 
 

@@ -125,10 +125,19 @@ def test_photos_that_fail_count_as_failures_and_bad_lines_are_said(
     assert any("line 7" in warning for warning in document["warnings"])
 
 
-def test_a_photo_that_is_both_reference_and_probe_is_said(home: Fr, tmp_path: Path) -> None:
-    rows = [("a", photo("P001"), role, "") for role in ("reference", "probe")]
+def test_a_photo_that_is_both_reference_and_probe_is_left_out_as_probe(
+    home: Fr, tmp_path: Path
+) -> None:
+    rows = [
+        *[("a", photo("P001"), role, "") for role in ("probe", "reference")],
+        ("b", photo("P002"), "reference", ""),
+        ("c", photo("P009"), "probe", ""),
+    ]
     path = write_csv(tmp_path / "manifest.csv", COLUMNS, *rows)
-    assert any("both" in warning for warning in home.json("evaluate", path)["warnings"])
+    document = home.json("evaluate", path, code=100)
+    assert any("line 2 " in one and "both" in one for one in document["warnings"])
+    counts = document["counts"]
+    assert (counts["references"], counts["probes_mated"], counts["unusable_rows"]) == (2, 0, 1)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""What `fr evaluate` gives out: a document, a table, curves, plots, and pairs to look at."""

@@ -1,0 +1,157 @@
+"""Calibration files: signed by the home that made them, checked before a score means anything.
+
+The signature stands in the document itself:
+
+    "signature": {"origin": "fr.local/…", "key": "<base64>", "sig": "<base64>"}
+
+Ed25519 by the key of the home's audit log over `fr calibration`, a line end, and the RFC 8785
+bytes of the document without `sig`. So neither the numbers nor who is said to have made them can
+be changed. The files that come with fr are not signed; their SHA-256 is in this code.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from fr_cli.audit.reader import Log
+from fr_cli.decision.calibration import Calibration
+from fr_cli.decision.document import calibration_from_dict, calibration_to_dict
+from fr_cli.errors import ConfigurationError
+from fr_cli.keys import AUDIT_PUBLIC, SigningKey, load_public_key
+from fr_cli.site import Site
+
+#: The calibrations that come with fr, by the SHA-256 of their bytes.
+SHIPPED = {
+    "sface-yunet.json": "fc550ae0b192099a73e3e7149502d68f6f6c9bcf9235e8df888481f6f57f271d",
+}
+_AGAIN = "Restore it from its backup, or make it again with: fr evaluate --calibrate"
+
+
+@dataclass(frozen=True)
+class InForce:
+    """A calibration, the SHA-256 of its file, and what must be said of it (empty for nothing)."""
+
+    calibration: Calibration
+    digest: str
+    note: str = ""
+
+
+def in_force(site: Site, fingerprint: str, fusion: str) -> InForce | None:
+    """The home's own calibration of this model and fusion, else the one that comes with fr.
+
+    Raises ConfigurationError for a file that cannot be read, or is not as it was signed.
+    """
+    for name, data, own in _files(site):
+        document = _parsed(name, data)
+        signature = document.pop("signature", None)
+        calibration = calibration_from_dict(document)
+        if (calibration.fingerprint, calibration.fusion) == (fingerprint, fusion):
+            note = _checked(name, document, signature, site) if own else ""
+            return InForce(calibration, hashlib.sha256(data).hexdigest(), note)
+    return None
+
+
+def signed(calibration: Calibration, signer: SigningKey, origin: str) -> bytes:
+    """The file of a calibration, signed by a home."""
+    document = calibration_to_dict(calibration)
+    who = {"origin": origin, "key": base64.b64encode(signer.public).decode()}
+    sig = base64.b64encode(signer.sign(_message(document, who))).decode()
+    return json.dumps({**document, "signature": {**who, "sig": sig}}, indent=1).encode() + b"\n"
+
+
+def _message(document: dict[str, Any], who: dict[str, str]) -> bytes:
+    import rfc8785
+
+    return b"fr calibration\n" + rfc8785.dumps({**document, "signature": who})
+
+
+def _files(site: Site) -> Iterator[tuple[str, bytes, bool]]:
+    for path in sorted(site.calibration.glob("*.json")):
+        try:
+            yield str(path), path.read_bytes(), True
+        except OSError as trouble:
+            raise ConfigurationError(
+                f"The calibration {path} cannot be read: {trouble.strerror}.", hint=_AGAIN
+            ) from trouble
+    folder = resources.files("fr_cli.decision").joinpath("shipped")
+    for name, digest in SHIPPED.items():
+        data = folder.joinpath(name).read_bytes()
+        if hashlib.sha256(data).hexdigest() != digest:
+            raise ConfigurationError(
+                f"The calibration {name} that comes with fr was altered.", hint="Install fr anew."
+            )
+        yield name, data, False
+
+
+def _parsed(name: str, data: bytes) -> dict[str, Any]:
+    try:
+        document = json.loads(data)
+        if not isinstance(document, dict):
+            raise ValueError("it is not an object")
+    except ValueError as trouble:
+        raise ConfigurationError(
+            f"The calibration {name} cannot be read: {trouble}.", hint=_AGAIN
+        ) from trouble
+    return document
+
+
+def _checked(name: str, document: dict[str, Any], signature: object, site: Site) -> str:
+    """Hold a home's file against its signature; returns what to say of a stranger's."""
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+    fields = {"origin", "key", "sig"}
+    if not isinstance(signature, dict) or set(signature) != fields:
+        raise ConfigurationError(f"The calibration {name} is not signed.", hint=_AGAIN)
+    who = {"origin": str(signature["origin"]), "key": str(signature["key"])}
+    try:
+        public = base64.b64decode(who["key"], validate=True)
+        sig = base64.b64decode(str(signature["sig"]), validate=True)
+        Ed25519PublicKey.from_public_bytes(public).verify(sig, _message(document, who))
+    except (InvalidSignature, ValueError) as trouble:
+        raise ConfigurationError(
+            f"The calibration {name} is not as it was signed: it was altered or damaged.",
+            hint=_AGAIN,
+        ) from trouble
+    if who["origin"] != site.origin:
+        return (
+            f"The calibration {Path(name).name} was made by another home ({who['origin']}, key "
+            f"{who['key']}): its error rates are that home's word."
+        )
+    if not _own(public, site):
+        raise ConfigurationError(
+            f"The calibration {name} says that this home made it, but no key of this home "
+            "signed it.",
+            hint=_AGAIN,
+        )
+    return ""
+
+
+def _own(public: bytes, site: Site) -> bool:
+    """Whether it is a key of the home: its first one, or one that its log names since."""
+    first = load_public_key(site.keys / AUDIT_PUBLIC).public_bytes_raw()
+    if public == first:
+        return True
+    log = Log(site.audit / "audit.jsonl", first, site.origin)
+    return any(key.public == public for key in log.read().through().keys)
+
+
+def write(data: bytes, path: Path) -> str:
+    """Write the file whole or not at all; returns the SHA-256 of its bytes."""
+    draft = path.with_name(path.name + ".new")
+    try:
+        draft.write_bytes(data)
+        draft.replace(path)
+    except OSError as trouble:
+        raise ConfigurationError(
+            f"The calibration {path} cannot be written: {trouble.strerror}.",
+            hint="Choose another path for --calibrate.",
+        ) from trouble
+    return hashlib.sha256(data).hexdigest()

@@ -1,0 +1,364 @@
+"""What to evaluate and by which protocol, and what the searches of it found: ready for counting."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from fr_cli.audit.entry import JSON
+from fr_cli.errors import UsageProblem
+from fr_cli.face.pipeline import Choice
+from fr_cli.keys import SiteKey
+from fr_cli.operations.bench import Bench
+from fr_cli.operations.cache import Cache
+from fr_cli.operations.labelled import Enrolled, Labelled, Role, Sample, read_labelled
+from fr_cli.records import Listener
+
+if TYPE_CHECKING:
+    from fr_cli.evaluation.impostors import Comparisons, Fusion
+    from fr_cli.evaluation.rates import Probes
+    from fr_cli.records import Vector
+
+Protocol = Literal["open-set", "closed-set", "verification", "leave-one-out"]
+
+
+@dataclass(frozen=True)
+class Study:
+    """What to evaluate, and how.
+
+    `manifest` is a manifest or a folder with one folder a subject. `protocol` None is open-set
+    for a manifest, leave-one-out for a folder. `random_galleries` > 0 draws that many galleries
+    of `gallery_size` subjects, with `seed`. `site_data` says that the photos are the site's own,
+    `holdout` asks for a fit tested on unseen people, `eer` for the equal error rate, `pairs` for
+    the faces of pairs that look wrongly labelled.
+    """
+
+    manifest: Path | None = None
+    exclude: Path | None = None
+    group_by: tuple[str, ...] = ()
+    face: Choice = "central"
+    calibrate: Path | None = None
+    workers: int | None = None
+    protocol: Protocol | None = None
+    fusion: Fusion = "best"
+    random_galleries: int = 0
+    gallery_size: int = 0
+    seed: int = 0
+    site_data: bool = False
+    holdout: bool = False
+    eer: bool = False
+    pairs: bool = False
+    scores: Path | None = None
+    gallery: bool = False
+    cache: bool = True
+    search_loss: bool = False
+
+    @property
+    def source(self) -> Path:
+        """The manifest, folder or list of scores; UsageProblem unless there is exactly one."""
+        given = [path for path in (self.manifest, self.scores) if path is not None]
+        if len(given) != 1:
+            raise UsageProblem(
+                "An evaluation is of one manifest, or of one list of scores.",
+                hint="Give MANIFEST, or --scores FILE.",
+            )
+        return given[0]
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """What a protocol found.
+
+    `draws` has one set of searches, or one for each random gallery; row i of each is a search
+    with the photo `samples[i]`. It has no rows under verification, which has `comparisons`.
+    `references` and `subjects` are those enrolled, `fte` references that could not be.
+    `left_out` are probes that the protocol does not ask about. `cosines` says whether the scores
+    are those of the home's model; another system's have no calibration. `enrolled` are the
+    references that were searched, None where there are none apart from the probes. `notes` are
+    sentences on what was done with the input.
+    """
+
+    protocol: Protocol
+    fusion: Fusion
+    data: Labelled
+    references: int
+    subjects: int
+    fte: int
+    draws: tuple[Probes, ...]
+    samples: Sequence[Sample]
+    comparisons: Comparisons | None = None
+    left_out: int = 0
+    cosines: bool = True
+    enrolled: Enrolled | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def for_the_log(self) -> dict[str, JSON]:
+        """How it was searched, and what."""
+        said: dict[str, JSON] = {"protocol": self.protocol, "fusion": self.fusion}
+        if len(self.draws) > 1:
+            said["galleries"] = len(self.draws)
+        if self.enrolled is not None and self.enrolled.generation is not None:
+            said["gallery"] = {
+                "generation": self.enrolled.generation,
+                "references": len(self.enrolled.subjects),
+                "subjects": len(self.enrolled.listed),
+            }
+        return said
+
+    @property
+    def probes(self) -> Probes:
+        """The searches; those of the first gallery if several were drawn."""
+        return self.draws[0]
+
+
+def gather(
+    study: Study, excluded: frozenset[frozenset[str]], bench: Bench, listener: Listener
+) -> Trial:
+    """Read the photos and search by the protocol. Raises UsageProblem for what cannot be evaluated.
+
+    `excluded` are pairs of subjects not to be compared.
+    """
+    from fr_cli.operations import scored
+
+    protocol = protocol_of(study)
+    if study.scores is not None and study.calibrate is not None:
+        raise UsageProblem(
+            "A calibration says what a cosine of this home's model means, not another's score.",
+            hint="Leave --calibrate out.",
+        )
+    if study.random_galleries and protocol != "open-set":
+        raise UsageProblem(
+            f"Random galleries are drawn under the protocol open-set, not {protocol}.",
+            hint="Add --protocol open-set, or leave --random-galleries out.",
+        )
+    if study.scores is not None:
+        return scored.play(study, protocol, excluded, listener)
+    read = _reader(study, protocol, bench, listener)
+    if not study.gallery:
+        return play(study, read(), excluded)
+    if protocol not in ("open-set", "closed-set") or study.calibrate is not None:
+        raise UsageProblem(
+            "The gallery is searched under the protocols open-set and closed-set, and gives no "
+            "calibration.",
+            hint="Give a manifest with references of its own for anything else.",
+        )
+    with bench.gallery() as gallery:
+        subjects, vectors = gallery.everyone()
+        data = read(known=gallery.has_image)
+        data.gallery = Enrolled(
+            subjects, vectors, frozenset(subjects), generation=int(gallery.store.meta("generation"))
+        )
+    return play(study, data, excluded)
+
+
+def _reader(
+    study: Study, protocol: Protocol, bench: Bench, listener: Listener
+) -> Callable[..., Labelled]:
+    """Reads the photos that the protocol needs."""
+    needed: tuple[Role, ...] = ()
+    if protocol in ("open-set", "closed-set"):
+        needed = ("probe",) if study.gallery else ("reference", "probe")
+    kept = None
+    if study.cache:
+        key = SiteKey.load(bench.site.keys)
+        kept = Cache(bench.site, key, bench.fingerprint, study.face)
+    return partial(
+        read_labelled, study.source, bench, listener,
+        face=study.face, needed=needed, columns=study.group_by, workers=study.workers, kept=kept,
+    )  # fmt: skip
+
+
+def protocol_of(study: Study) -> Protocol:
+    """The protocol that is asked for, or the one that fits the input."""
+    if study.protocol is None:
+        folder = study.source.is_dir() and not study.gallery
+        return "leave-one-out" if folder else "open-set"
+    return study.protocol
+
+
+def play(
+    study: Study, data: Labelled, excluded: frozenset[frozenset[str]], *, gate: bool = True
+) -> Trial:
+    """The searches of a protocol; without the gate also of photos below the quality floors."""
+    protocol = protocol_of(study)
+    people = {sample.subject for sample in data.samples}
+    if len(people | (data.gallery.listed if data.gallery else set())) < 2:
+        raise UsageProblem(
+            "The photos that can be used are of fewer than two subjects.",
+            hint="Without other people nobody can be taken for them, and no rate means anything."
+            + _first(data),
+        )
+    if protocol == "verification":
+        return _verification(study, data, excluded, gate)
+    if protocol == "leave-one-out":
+        return _leave_one_out(study, data, excluded, gate)
+    return _open_set(study, data, excluded, gate)
+
+
+def _references(data: Labelled, gate: bool) -> Enrolled:
+    import numpy as np
+
+    references = data.of("reference")
+    usable = [(s.subject, v) for s in references if (v := _vector(s, gate)) is not None]
+    if not usable:
+        raise UsageProblem("None of the references could be enrolled.", hint=_first(data).strip())
+    return Enrolled(
+        [subject for subject, _ in usable],
+        np.stack([vector for _, vector in usable]),
+        frozenset(sample.subject for sample in references),
+        failed=len(references) - len(usable),
+    )
+
+
+def _open_set(
+    study: Study,
+    data: Labelled,
+    excluded: frozenset[frozenset[str]],
+    gate: bool,
+) -> Trial:
+    from fr_cli.evaluation import protocol
+
+    probes, enrolled = data.of("probe"), data.gallery or _references(data, gate)
+    closed = protocol_of(study) == "closed-set"
+    asked = [sample for sample in probes if not closed or sample.subject in enrolled.listed]
+    found = protocol.search_galleries(
+        enrolled.vectors,
+        enrolled.subjects,
+        [_vector(sample, gate) for sample in asked],
+        [sample.subject for sample in asked],
+        galleries_of(study, enrolled.listed),
+        excluded=excluded,
+        fusion=study.fusion,
+    )
+    return Trial(
+        protocol=protocol_of(study),
+        fusion=study.fusion,
+        data=data,
+        references=len(enrolled.subjects),
+        subjects=len(set(enrolled.subjects)),
+        fte=enrolled.failed,
+        draws=tuple(found),
+        samples=asked,
+        left_out=len(probes) - len(asked),
+        enrolled=enrolled,
+        notes=_notes(data, len(probes) - len(asked)),
+    )
+
+
+def _notes(data: Labelled, left_out: int) -> tuple[str, ...]:
+    notes = []
+    if data.passed_over:
+        notes.append(
+            f"References of the manifest were passed over ({data.passed_over}): the home's gallery "
+            "was searched instead."
+        )
+    if left_out:
+        notes.append(f"Non-mated probes were left out ({left_out}): closed-set asks about none.")
+    return tuple(notes)
+
+
+def galleries_of(study: Study, listed: Collection[str]) -> list[frozenset[str]]:
+    """All subjects that have a reference, or the random draws of them that are asked for."""
+    from fr_cli.evaluation import protocol
+
+    if not study.random_galleries:
+        return [frozenset(listed)]
+    try:
+        return protocol.random_galleries(
+            listed, study.gallery_size, study.random_galleries, study.seed
+        )
+    except ValueError as trouble:
+        raise UsageProblem(
+            f"{str(trouble).capitalize()} subjects.", hint="Give a smaller --gallery-size."
+        ) from trouble
+
+
+def _leave_one_out(
+    study: Study, data: Labelled, excluded: frozenset[frozenset[str]], gate: bool
+) -> Trial:
+    from fr_cli.evaluation import protocol
+
+    vectors = [_vector(sample, gate) for sample in data.samples]
+    names = [sample.subject for sample in data.samples]
+    try:
+        found, photos = protocol.leave_one_out(
+            vectors, names, excluded=excluded, fusion=study.fusion
+        )
+    except ValueError as trouble:
+        raise UsageProblem(f"{trouble}.".capitalize(), hint=_first(data).strip()) from trouble
+    usable = [name for name, vector in zip(names, vectors, strict=True) if vector is not None]
+    return Trial(
+        protocol="leave-one-out",
+        fusion=study.fusion,
+        data=data,
+        references=len(usable),
+        subjects=len(set(usable)),
+        fte=len(names) - len(usable),
+        draws=(found,),
+        samples=[data.samples[photo] for photo in photos],
+    )
+
+
+def _verification(
+    study: Study, data: Labelled, excluded: frozenset[frozenset[str]], gate: bool
+) -> Trial:
+    compared = compare(data, excluded, study.fusion, gate=gate)
+    return Trial(
+        protocol="verification",
+        fusion=study.fusion,
+        data=data,
+        references=int(compared.nonmated.images.sum()),
+        subjects=compared.nonmated.images.size,
+        fte=sum(_vector(sample, gate) is None for sample in data.samples),
+        draws=(no_searches(),),
+        samples=[],
+        comparisons=compared,
+    )
+
+
+def compare(
+    data: Labelled, excluded: frozenset[frozenset[str]], fusion: Fusion, *, gate: bool = True
+) -> Comparisons:
+    """Every photo with every other, whatever their roles; UsageProblem for too few subjects."""
+    import numpy as np
+
+    from fr_cli.evaluation import impostors
+
+    usable = [(s.subject, v) for s in data.samples if (v := _vector(s, gate)) is not None]
+    names = sorted({subject for subject, _ in usable})
+    number = {subject: index for index, subject in enumerate(names)}
+    pairs = [[number[one] for one in pair if one in number] for pair in excluded]
+    if len(names) < 2:
+        raise UsageProblem(
+            "Fewer than two subjects have a photo that can be used.", hint=_first(data).strip()
+        )
+    return impostors.compare_all(
+        np.stack([vector for _, vector in usable]),
+        np.array([number[subject] for subject, _ in usable], np.int64),
+        [(pair[0], pair[1]) for pair in pairs if len(pair) == 2],
+        fusion=fusion,
+    )
+
+
+def no_searches() -> Probes:
+    """No rows: there are only comparisons."""
+    import numpy as np
+
+    from fr_cli.evaluation.rates import Probes
+
+    none, numbers = np.empty(0, bool), np.empty(0)
+    return Probes(none, none, numbers, numbers, np.empty(0, np.int64))
+
+
+def _vector(sample: Sample, gate: bool) -> Vector | None:
+    template = sample.template if gate else sample.ungated
+    return None if template is None else template.vector
+
+
+def _first(data: Labelled) -> str:
+    reasons = [reason for _, reason in data.failures] + [bad.reason for bad in data.bad_rows]
+    return f" The first that could not be used: {reasons[0]}" if reasons else ""
