@@ -18,6 +18,7 @@ COMMANDS = {
     "verify": "Compare a photo with one enrolled subject.",
     "evaluate": "Measure error rates on labelled photos.",
     "purge": "Delete subjects for good: one, those of a watchlist or source, the expired, or all.",
+    "upgrade": "Bring a home that an older version of fr made up to this one.",
     "gallery": "Look after the gallery.",
     "models": "Fetch and check weights.",
     "audit": "Check, prove and read the signed log.",

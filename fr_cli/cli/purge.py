@@ -141,6 +141,7 @@ def document(report: PurgeReport) -> dict[str, Any]:
         "photos": report.photos,
         "finished": report.finished,
         "shared_images": report.shared_images,
+        "marks_ended": report.marks_ended,
         "kept": [{"rule": rule, "references": n} for rule, n in report.kept.items()],
         "warnings": _doubts(report.doubts),
         "generation": report.generation,
@@ -170,6 +171,10 @@ def pictures(report: PurgeReport) -> list[RenderableType]:
                 "too, and still found there.",
                 "yellow",
             )
+        )
+    if report.marks_ended:
+        lines.append(
+            plain(f"{report.marks_ended:,} marks of purges of long ago keep nobody out any more.")
         )
     lines += [plain(text, "yellow") for text in _doubts(report.doubts)]
     if report.references or report.subjects:

@@ -7,7 +7,7 @@ import fcntl
 import os
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from fr_cli.errors import GalleryLocked
@@ -43,4 +43,10 @@ def locked(folder: Path) -> Iterator[None]:
 
 def now() -> str:
     """The time as it is stored: UTC, to the second."""
-    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return before(0)
+
+
+def before(days: int) -> str:
+    """The time so many days ago, as it is stored."""
+    then = datetime.now(UTC) - timedelta(days=days)
+    return then.isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -15,6 +15,7 @@ from fr_cli.audit.merkle import root_of
 from fr_cli.errors import NotAllowed, SubjectUnknown, UsageProblem
 from fr_cli.gallery import purging, suppression
 from fr_cli.gallery.gallery import Gallery
+from fr_cli.gallery.lock import before
 from fr_cli.gallery.purging import Purged
 from fr_cli.gallery.retention import HOLD
 from fr_cli.gallery.selection import Plan, Selection, select
@@ -44,7 +45,8 @@ class PurgeReport:
 
     Of the references, `photos` had kept theirs; `in_part` subjects keep other references;
     `finished` were begun by commands cut short; `shared_images` are photos that somebody else
-    has too, under whose id they are still found.
+    has too, under whose id they are still found. `marks_ended` of purges of long ago keep nobody
+    out any more.
     """
 
     subject_id: str | None
@@ -54,6 +56,7 @@ class PurgeReport:
     photos: int
     finished: int
     shared_images: int
+    marks_ended: int
     kept: Mapping[str, int]
     doubts: Mapping[str, int]
     generation: int
@@ -98,9 +101,11 @@ def purge(order: Order, bench: Bench) -> PurgeReport:
         ):
             record_finished(finished, gallery, act)
             done = _delete(selection, gallery, bench, act, finished)
+            ended = _end_marks(gallery, bench) if selection.kind == "expired" else 0
             act.decide(
                 **done.counts,
                 kept=done.plan.kept.total(),
+                marks_ended=ended,
                 root=_root(done.purged),
                 generation=done.generation,
                 grade=GRADE,
@@ -114,12 +119,21 @@ def purge(order: Order, bench: Bench) -> PurgeReport:
         **done.counts,
         finished=len(done.finished),
         shared_images=done.shared_images,
+        marks_ended=ended,
         kept=dict(done.plan.kept),
         doubts=dict(done.plan.doubts),
         generation=done.generation,
         certificate=certificate,
         head=act.head,
     )
+
+
+def _end_marks(gallery: Gallery, bench: Bench) -> int:
+    """What the policy lets come back: marks of purges of before so many days."""
+    days = bench.policy.suppression_days
+    if days is None:
+        return 0
+    return suppression.end_older_than(gallery.store, before(days))
 
 
 def _delete(
