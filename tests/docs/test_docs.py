@@ -180,6 +180,8 @@ def test_every_json_field_is_explained(desk: Path) -> None:
         fr.json("gallery", "stats"),
         fr.json("gallery", "check"),
         fr.json("gallery", "rebuild"),
+        fr.json("gallery", "migrate"),
+        fr.json("upgrade"),
         fr.json("models", "list"),
         fr.json("models", "check"),
         fr.json("policy", "show"),
