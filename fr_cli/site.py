@@ -43,6 +43,11 @@ class Site:
         return self.home / "gallery"
 
     @property
+    def database(self) -> Path:
+        """The truth of the gallery; there is none before the first enrolment."""
+        return self.gallery / "gallery.db"
+
+    @property
     def calibration(self) -> Path:
         """Calibrations that replace the shipped ones."""
         return self.home / "calibration"

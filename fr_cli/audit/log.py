@@ -72,6 +72,11 @@ class AuditLog:
             )
         return log
 
+    @property
+    def signer(self) -> SigningKey:
+        """The key that signed what was written last; another process may have rotated it since."""
+        return self._signer
+
     def head(self) -> Head:
         """The signed head of the file as it is now; writes nothing."""
         try:
@@ -112,7 +117,7 @@ class AuditLog:
         return Act(self, command, kind, held[0])
 
     def rotate(
-        self, new: SigningKey, keys: Path | None = None, passphrase: str | None = None
+        self, new: SigningKey, keys: Path | None = None, passphrase: bytes | None = None
     ) -> Head:
         """Sign with a new key from here on; the head is of the entry that names it.
 
@@ -217,7 +222,7 @@ class Act:
         self.exit_code = 0
         self.head: Head | None = None
         self._log = log
-        self._command = command
+        self.command = command
         self._kind = kind
         self._lease = lease
         self._decision: dict[str, JSON] = {}
@@ -239,7 +244,7 @@ class Act:
             self._append(writer, "batch", body)
 
     def _append(self, writer: Writer, phase: str, body: dict[str, JSON]) -> Head:
-        return writer.append(cmd=self._command, act=self._kind, ph=phase, req=self.id, **body)
+        return writer.append(cmd=self.command, act=self._kind, ph=phase, req=self.id, **body)
 
     def __enter__(self) -> Act:
         return self

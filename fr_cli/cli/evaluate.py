@@ -12,6 +12,9 @@ from fr_cli.cli import options
 from fr_cli.cli.draft import draft
 from fr_cli.cli.output import plain
 from fr_cli.cli.wiring import Session, session_of
+from fr_cli.errors import TargetMissed
+
+HINT = "The evaluation stands above and is in the log. It approves nothing."
 
 
 class Choice(StrEnum):
@@ -122,6 +125,14 @@ def evaluate(
             metavar="FILE",
         ),
     ] = None,
+    require: Annotated[
+        Path | None,
+        typer.Option(
+            "--require",
+            help="Targets (YAML) to be reached: exit 40 if one is not, in force if all are.",
+            metavar="FILE",
+        ),
+    ] = None,
     workers: options.Workers = None,
     search_loss: Annotated[
         bool,
@@ -136,11 +147,11 @@ def evaluate(
     ] = False,
 ) -> None:
     """Measure error rates on labelled photos. Nothing of them enters the gallery."""
-    from fr_cli.cli.evaluation import curves, document, folder, pictures
+    from fr_cli.cli.evaluation import curves, document, folder, groups, pictures
     from fr_cli.cli.evaluation import pairs as page
     from fr_cli.cli.evaluation import plots as drawing
     from fr_cli.operations.evaluate import evaluate as measure
-    from fr_cli.operations.trial import Study
+    from fr_cli.operations.study import Study
 
     session = session_of(context)
     if forget_cache:
@@ -153,6 +164,7 @@ def evaluate(
         fusion=fusion.value, random_galleries=random_galleries, gallery_size=gallery_size,
         seed=seed, site_data=site_data, holdout=holdout, eer=eer, pairs=pairs is not None,
         scores=scores, gallery=gallery, cache=not no_cache, search_loss=search_loss,
+        require=require,
     )  # fmt: skip
     if plots:
         drawing.require()
@@ -171,6 +183,8 @@ def evaluate(
         for place in (csv, plots, pairs):
             if place:
                 session.output.note(plain(f"Written: {place}", "dim"))
+    if result.required and not result.required.passed:
+        raise TargetMissed(groups.missed(result.required), hint=HINT)
     raise typer.Exit(result.exit_code)
 
 

@@ -8,8 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from fr_cli.cli import options
+from fr_cli.cli.backup import accept, backup, restore
+from fr_cli.cli.options import Wait
 from fr_cli.cli.output import plain, table
+from fr_cli.cli.protection import NewPassphrase, Reason, protection
 from fr_cli.cli.wiring import session_of
+from fr_cli.records import counted
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -51,18 +55,18 @@ def check(context: typer.Context) -> None:
     session.output.show(
         {"schema": "fr/gallery-check/1", "findings": [asdict(one) for one in findings]},
         *(plain(f"{one.what}. Mend it with: {one.mend}", "yellow") for one in findings),
-        plain("The gallery is whole." if not findings else f"{len(findings)} findings."),
+        plain("The gallery is whole." if not findings else f"{counted(len(findings), 'finding')}."),
     )
     raise typer.Exit(GalleryDamaged.code if findings else 0)
 
 
 @app.command("rebuild")
-def rebuild(context: typer.Context) -> None:
+def rebuild(context: typer.Context, wait: Wait = None) -> None:
     """Build the searched generation anew from the sealed templates."""
     from fr_cli.operations import upkeep
 
     session = session_of(context)
-    with session.bench() as bench:
+    with session.bench(wait=wait) as bench:
         generation = upkeep.rebuild(bench)
     session.output.show(
         {"schema": "fr/gallery-rebuild/1", "generation": generation},
@@ -167,3 +171,36 @@ def migration_pictures(result: Migrated) -> list[RenderableType]:
             )
         )
     return [*lines, plain(f"Entry {result.head.size} of the audit log.", "dim")]
+
+
+@app.command("rotate-key")
+def rotate_key(
+    context: typer.Context, reason: Reason = "", passphrase: NewPassphrase = None
+) -> None:
+    """Exchange the site key, and wrap all other keys anew. No template is touched."""
+    from fr_cli.operations.keys import rotate_site_key
+
+    session = session_of(context)
+    protect = protection(session, passphrase)
+    with session.bench() as bench:
+        result = rotate_site_key(reason, bench, protect)
+    session.output.show(
+        {
+            "schema": "fr/gallery-rotate-key/1",
+            "epoch": result.epoch,
+            "passphrase": result.passphrase,
+            "audit": {"size": result.head.size, "root": result.head.root},
+        },
+        plain("The site key is a new one, and every other key is wrapped under it."),
+        plain(
+            "The old one opens nothing in this home any more. With a copy of keys/ from before it"
+        ),
+        plain(
+            "opens a copy of the gallery from before: let those expire. Back up the new site.key."
+        ),
+    )
+
+
+app.command("backup")(backup)
+app.command("restore")(restore)
+app.command("accept")(accept)

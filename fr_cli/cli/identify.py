@@ -12,6 +12,7 @@ from fr_cli.cli.draft import draft
 from fr_cli.cli.output import plain, table
 from fr_cli.cli.sheet import page
 from fr_cli.cli.wiring import session_of
+from fr_cli.records import counted
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -84,7 +85,9 @@ def document(result: Identification) -> dict[str, Any]:
             "high": rate.high,
             "expected_false_candidates": rate.expected_false_candidates,
             "compared": rate.compared,
+            "extrapolated": rate.extrapolated,
         },
+        "evaluation": _evaluation(result),
         "model": {"name": result.model, "fingerprint": result.fingerprint},
         "gallery": {
             "size": result.compared.references,
@@ -106,6 +109,18 @@ def document(result: Identification) -> dict[str, Any]:
         ],
         "audit": {"size": result.head.size, "root": result.head.root},
         "timing_ms": result.timing_ms,
+    }
+
+
+def _evaluation(result: Identification) -> dict[str, Any]:
+    behind, evaluation = result.behind, result.behind.evaluation
+    return {
+        "covers": behind.covers,
+        "why": behind.gap,
+        "sha256": evaluation and evaluation.sha256,
+        "made": evaluation and evaluation.made,
+        "until": evaluation and evaluation.until.isoformat(),
+        "references": evaluation and evaluation.references,
     }
 
 
@@ -138,16 +153,21 @@ def pictures(result: Identification, *, notes: bool = True) -> list[RenderableTy
     if answer.candidates:
         lines.append(_candidates(result))
     if answer.fpir and answer.threshold:
+        rate = answer.fpir
+        compared = counted(rate.compared, "reference")
+        guess = f" Extrapolated: {one_in(rate.low)} to {one_in(rate.high)}." * rate.extrapolated
         lines.append(
             plain(
-                f"Of people who are not in this gallery ({answer.fpir.compared:,} references), "
-                f"about {one_in(answer.fpir.value)} would still get a candidate at this "
-                f"threshold ({answer.threshold.score:.2f})."
+                f"Of people who are not in this gallery ({compared}), "
+                f"about {one_in(rate.value)} would still get a candidate at this "
+                f"threshold ({answer.threshold.score:.2f}).{guess}"
             )
         )
     lines += [plain(f"Photo: {text}", "yellow") for text in result.quality.advice]
     if notes:
         lines += [plain(f"Note: {text}", "yellow") for text in answer.warnings]
+    if result.behind.covers:
+        lines.append(plain(result.behind.sentence, "dim"))
     lines.append(
         plain(f"Search {result.search_id}, entry {result.head.size} of the audit log.", "dim")
     )
@@ -158,7 +178,9 @@ def _candidates(result: Identification) -> Table:
     rows = table("Rank", "Subject", "Reference", "Score", "", right=("Score",))
     floor = result.answer.threshold.score if result.answer.threshold else 0.0
     for one in result.answer.candidates:
-        remark = "beyond the data" if one.extrapolated else ""
+        # Where the threshold itself lies there, every candidate does, and the rate says so.
+        beyond = one.extrapolated and not (result.answer.fpir and result.answer.fpir.extrapolated)
+        remark = "beyond the data" if beyond else ""
         score = f"{one.score:.2f} ({one.score - floor:+.2f})"
         rows.add_row(
             str(one.rank),

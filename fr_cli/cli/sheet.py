@@ -80,6 +80,7 @@ def page(result: Identification) -> str:
         expected=expected(answer.fpir) if answer.fpir else "",
         quality=result.quality.advice,
         compared=result.compared,
+        evaluation=result.behind.sentence,
         model=result.model,
         fingerprint=result.fingerprint,
         search_id=result.search_id,
@@ -95,9 +96,10 @@ def expected(rate: Fpir) -> str:
     from fr_cli.decision.answer import one_in
 
     middle, few, many = (one_in(share)[5:] for share in (rate.value, rate.high, rate.low))
+    how = "extrapolated; " * rate.extrapolated
     return (
         f"Of {middle} people who are not in this gallery, about one would still get a candidate "
-        f"at this threshold (95 % interval: one of {few} to one of {many})."
+        f"at this threshold ({how}95 % interval: one of {few} to one of {many})."
     )
 
 

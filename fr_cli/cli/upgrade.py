@@ -1,27 +1,31 @@
-"""`fr upgrade`: bring an older home up to this version."""
+"""`fr upgrade`: an older home for this version."""
 
 from __future__ import annotations
 
 import typer
 
+from fr_cli.cli.options import Wait
 from fr_cli.cli.output import plain
 from fr_cli.cli.wiring import session_of
 
 
-def upgrade(context: typer.Context) -> None:
-    """Bring a home that an older version of fr made up to this one."""
+def upgrade(context: typer.Context, wait: Wait = None) -> None:
+    """Bring a home of an older version up to this one."""
     from fr_cli.operations.upgrade import upgrade as bring_up
 
     session = session_of(context)
-    with session.bench() as bench:
+    with session.bench(wait=wait) as bench:
         result = bring_up(bench)
-    lines = [plain(f"Done: {step}") for step in result.steps]
+    steps = result.gallery
     session.output.show(
         {
             "schema": "fr/upgrade/1",
-            "steps": list(result.steps),
+            "gallery": list(steps),
             "audit": {"size": result.head.size, "root": result.head.root},
         },
-        *(lines or [plain("The home is of this version already.")]),
-        plain(f"Entry {result.head.size} of the audit log.", "dim"),
+        plain(
+            f"The gallery is of schema {steps[-1]} now. Older versions of fr cannot read it."
+            if steps
+            else "There is nothing to upgrade."
+        ),
     )

@@ -79,7 +79,8 @@ def decide(
     if calibration is None:
         return Answer(
             "inconclusive",
-            "There is no calibration for this model, so no error rate can be stated.",
+            "There is no calibration for this model, so no error rate can be stated and nobody is "
+            "named. Make one on labelled photos of a few thousand people: fr evaluate --calibrate.",
         )
     threshold = threshold_for(calibration, compared.references, floor_score, fpir_target)
     rate = fpir(calibration, threshold.cosine, compared.references)
@@ -158,11 +159,6 @@ def _about_threshold(
             "The threshold lies far beyond the data of the calibration (it needs a false match "
             f"rate {calibration.smallest_fmr / threshold.fmr:,.0f} times smaller than the data "
             "can show): take the error rate as a rough guess."
-        )
-    elif threshold.fmr < calibration.smallest_fmr:
-        warnings.append(
-            "The threshold lies beyond the data of the calibration, so that the rate of false "
-            f"candidates is an extrapolation: between {one_in(rate.low)} and {one_in(rate.high)}."
         )
     measured = calibration.site_references
     if measured is not None and rate.compared > measured:

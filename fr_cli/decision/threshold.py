@@ -38,7 +38,8 @@ class Threshold:
 class Fpir:
     """The false-positive identification rate in [0, 1] with its interval (95 % unless said).
 
-    `expected_false_candidates` is N · FMR, `compared` is N.
+    `expected_false_candidates` is N · FMR, `compared` is N; `extrapolated` says that the
+    calibration's data cannot show an FMR so small.
     """
 
     value: float
@@ -46,6 +47,7 @@ class Fpir:
     high: float
     expected_false_candidates: float
     compared: int
+    extrapolated: bool = False
 
 
 def fmr_needed(references: int, fpir_target: float) -> float:
@@ -90,6 +92,7 @@ def fpir(calibration: Calibration, cosine: float, references: int, level: float 
         high=_any(references * high),
         expected_false_candidates=expected,
         compared=references,
+        extrapolated=calibration.extrapolated(cosine),
     )
 
 

@@ -6,6 +6,7 @@ import contextlib
 import sqlite3
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
@@ -15,15 +16,28 @@ from fr_cli.errors import (
     GalleryDamaged,
     GalleryLocked,
     GalleryMissing,
+    GalleryUnwritable,
 )
 from fr_cli.gallery.schema import APPLICATION_ID, NEW, OLDEST, STEPS, VERSION
 
 
+@dataclass(frozen=True)
+class State:
+    """Where a gallery stands: how often it was changed, by which act of the log at last, and the
+    generation that it searches. Held against the log, it shows a gallery that was put back.
+    """
+
+    change: int = 0
+    act: str = ""
+    generation: int = 0
+
+
 class Database:
-    """One connection to the database of a gallery."""
+    """One connection to the database of a gallery; `act` names who changes it in the log."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self.db = connection
+        self.act = ""
 
     @classmethod
     def create(cls, path: Path, fingerprint: str) -> Self:
@@ -83,7 +97,9 @@ class Database:
         try:
             store = cls(_connect(path))
             application = store.db.execute("PRAGMA application_id").fetchone()[0]
-        except (sqlite3.DatabaseError, UnicodeDecodeError) as trouble:
+        except sqlite3.Error as trouble:
+            raise translated(trouble) from trouble
+        except UnicodeDecodeError as trouble:
             raise GalleryDamaged(f"The database {path} cannot be read: {trouble}.") from trouble
         if application != APPLICATION_ID:
             raise GalleryDamaged(f"{path} is not the database of a gallery.")
@@ -94,12 +110,25 @@ class Database:
         """All or nothing; on disk when the block ends."""
         with _translated():
             self.db.execute("BEGIN IMMEDIATE")
+            before = self.db.total_changes
             try:
                 yield
+                if self.act and self.db.total_changes != before:
+                    self.set_meta(change=str(self.state().change + 1), act=self.act)
             except BaseException:
                 self.db.execute("ROLLBACK")
                 raise
             self.db.execute("COMMIT")
+
+    def state(self) -> State:
+        """Where the gallery stands."""
+        with _translated():
+            found = dict(self.db.execute("SELECT key, value FROM meta").fetchall())
+        try:
+            number = int(found["generation"])
+            return State(int(found.get("change", 0)), found.get("act", ""), number)
+        except (KeyError, ValueError):
+            raise GalleryDamaged("The gallery does not say where it stands.") from None
 
     @contextlib.contextmanager
     def snapshot(self) -> Iterator[None]:
@@ -170,10 +199,16 @@ def _connect(path: Path) -> sqlite3.Connection:
     return db
 
 
+#: What SQLite says where a folder is read-only or its disk is full.
+_UNWRITABLE = ("disk is full", "readonly", "disk I/O error", "unable to open")
+
+
 def translated(trouble: sqlite3.Error) -> FrError:
     """What an error of SQLite means for the gallery."""
     if "locked" in str(trouble) or "busy" in str(trouble):
         return GalleryLocked(f"The gallery's database stayed locked: {trouble}.", hint="Try again.")
+    if any(word in str(trouble) for word in _UNWRITABLE):
+        return GalleryUnwritable(f"The gallery's database cannot be written: {trouble}.")
     return GalleryDamaged(f"The gallery's database failed: {trouble}.")
 
 

@@ -11,19 +11,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from fr_cli.errors import OtherModel
-from fr_cli.gallery.describing import describe_again
+from fr_cli.errors import GalleryUnwritable, OtherModel
 from fr_cli.gallery.generation import Packed
-from fr_cli.gallery.lock import locked, now
+from fr_cli.gallery.lock import Turn, locked, now
 from fr_cli.gallery.photos import keep_photo
 from fr_cli.gallery.purging import Purged, finish_what_was_begun
 from fr_cli.gallery.reading import Reader
 from fr_cli.gallery.rekeying import destroy_left, leave_keys
+from fr_cli.gallery.restoring import finish_restoring
 from fr_cli.gallery.rows import NewReference, Subject, natives
 from fr_cli.gallery.search import EXACT_UP_TO, with_index
 from fr_cli.gallery.store import Store
 from fr_cli.gallery.vault import KeySlots, seal
 from fr_cli.gallery.view import bound
+from fr_cli.gallery.wrapping import GENERATIONS, Wrapping
 from fr_cli.keys import SiteKey
 from fr_cli.records import Enrolment, Template
 from fr_cli.site import Site
@@ -46,8 +47,15 @@ class Stored:
 class Gallery(Reader):
     """The gallery of one home, for one model; a context manager."""
 
-    def __init__(self, site: Site, site_key: SiteKey, store: Store) -> None:
+    def __init__(
+        self,
+        site: Site,
+        site_key: SiteKey,
+        store: Store,
+        turn: Turn = Turn(),  # noqa: B008  (it is frozen)
+    ) -> None:
         super().__init__(site, site_key, store)
+        self.turn = turn
         self._hash_secret = site_key.derive("image")
         self._alias_secret = site_key.derive("suppression")
 
@@ -59,17 +67,18 @@ class Gallery(Reader):
         *,
         fingerprint: str | None,
         create: bool = False,
+        turn: Turn = Turn(),  # noqa: B008  (it is frozen)
     ) -> Gallery:
         """Open the gallery; make it first if `create` and there is none.
 
         Raises GalleryMissing, GalleryDamaged, or OtherModel if it was enrolled with a model of
         another fingerprint.
         """
-        path = site.gallery / "gallery.db"
+        path = site.database
         if create and fingerprint and not path.exists():
-            with locked(site.gallery):
+            with locked(site.gallery, turn), _writable(site.gallery):
                 _create(site, site_key, path, fingerprint)
-        gallery = cls(site, site_key, Store.open(path))
+        gallery = cls(site, site_key, Store.open(path), turn)
         if fingerprint is not None and gallery.fingerprint != fingerprint:
             gallery.close()
             raise OtherModel(
@@ -84,17 +93,24 @@ class Gallery(Reader):
         """Hold the write lock, after finishing what a crash left half done.
 
         Yields the purges of earlier commands that were finished. GalleryLocked, naming the
-        holder, if another process keeps the lock for longer than PATIENCE.
+        holder, if another process keeps the lock for longer than this turn waits;
+        GalleryUnwritable if the disk is full or does not let itself be written.
         """
-        with locked(self.folder):
+        with locked(self.folder, self.turn), _writable(self.folder):
             self._same_model()
+            self.wrapping.settle()
+            finish_restoring(self)
             destroy_left(self)
             finished = finish_what_was_begun(self)
-            current = int(self.store.meta("generation"))
-            for number in self.generations.numbers():
-                if number != current:
-                    self.generations.destroy(number)
+            self.keep_only_current()
             yield finished
+
+    def keep_only_current(self) -> None:
+        """Destroy all generations but the one that is searched; needs the lock."""
+        current = int(self.store.meta("generation"))
+        for number in self.generations.numbers():
+            if number != current:
+                self.generations.destroy(number)
 
     def image_key(self, image: bytes) -> str:
         """The keyed hash by which an image is known again; says nothing without the site key."""
@@ -216,11 +232,19 @@ class Gallery(Reader):
         return self.generations.write(packed, fingerprint)
 
 
+@contextlib.contextmanager
+def _writable(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as trouble:
+        raise GalleryUnwritable(f"{folder} cannot be written: {trouble.strerror}.") from trouble
+
+
 def _create(site: Site, site_key: SiteKey, path: Path, fingerprint: str) -> None:
     if path.exists():
         return  # another process was first
     (site.gallery / "generations").mkdir(mode=0o700, exist_ok=True)
-    slots = KeySlots(site.keys / "generations.slots", site_key.derive("wrap"))
+    slots = KeySlots(site.keys / GENERATIONS, Wrapping(site_key))
     if not len(slots):
         slots.create(1)  # slot 0 belongs to the empty generation, which needs no key
     draft = path.with_name("gallery.new")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fr_cli.errors import GalleryDamaged
 from fr_cli.gallery.gallery import Gallery
 from fr_cli.gallery.search import engine_for
-from fr_cli.records import Listener
+from fr_cli.records import Listener, counted
 
 _COUNTS = (
     "SELECT {}, count(*) FROM refs JOIN subjects ON subjects.pk = refs.subject "
@@ -80,7 +80,17 @@ def measure(gallery: Gallery) -> Stats:
 
 def inspect(gallery: Gallery, listener: Listener) -> list[Finding]:
     """Everything that is wrong, with what mends it; empty for a whole gallery."""
-    return [*_database(gallery), *_templates(gallery, listener), *_generation(gallery)]
+    return [
+        *_keys(gallery),
+        *_database(gallery),
+        *_templates(gallery, listener),
+        *_generation(gallery),
+    ]
+
+
+def _keys(gallery: Gallery) -> Iterator[Finding]:
+    if gallery.wrapping.unfinished:
+        yield Finding("The keys were being wrapped anew when a command died", "fr gallery rebuild")
 
 
 def _database(gallery: Gallery) -> Iterator[Finding]:
@@ -97,7 +107,9 @@ def _database(gallery: Gallery) -> Iterator[Finding]:
         "SELECT count(*) FROM subjects WHERE state = 'purging'"
     ).fetchone()[0]
     if unfinished:
-        yield Finding(f"{unfinished} purges were cut short", "fr gallery rebuild")
+        yield Finding(
+            f"Cut short: the purge of {counted(unfinished, 'subject')}", "fr gallery rebuild"
+        )
 
 
 def _templates(gallery: Gallery, listener: Listener) -> Iterator[Finding]:

@@ -2,8 +2,8 @@
 
 In this order, each step repeatable: marked and suppressed (nobody finds the subjects from here on,
 and no feed brings them back), keys destroyed (the point of no return), next generation built
-without them and the old one's key destroyed, photos and references overwritten, write-ahead log
-emptied, marked rows removed.
+without them and the old one's key destroyed, all keys wrapped anew and the key that wrapped them
+destroyed, photos and references overwritten, write-ahead log emptied, marked rows removed.
 """
 
 from __future__ import annotations
@@ -119,6 +119,7 @@ def _finish(gallery: Gallery, marked: Sequence[Subject]) -> int:
         generation = gallery.rebuild()
     except GalleryDamaged:
         generation = gallery.rebuild(from_store=True)
+    gallery.wrapping.advance()
     empty_photos(store, [subject.pk for subject in marked])
     with store.transaction():
         for subject in marked:

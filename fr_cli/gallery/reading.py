@@ -16,6 +16,7 @@ from fr_cli.gallery.rows import Sealed
 from fr_cli.gallery.store import Store
 from fr_cli.gallery.vault import KeySlots
 from fr_cli.gallery.view import View, load_view, open_templates
+from fr_cli.gallery.wrapping import GENERATIONS, SUBJECTS, Wrapping
 from fr_cli.keys import SigningKey, SiteKey
 from fr_cli.records import Compared, Hit, Origin
 from fr_cli.site import Site
@@ -37,9 +38,9 @@ class Reader:
         self.folder = site.gallery
         self.store = store
         self.fingerprint = store.meta("fingerprint")
-        wrapping = site_key.derive("wrap")
-        self.subject_keys = KeySlots(site.keys / "subjects.slots", wrapping)
-        generation_keys = KeySlots(site.keys / "generations.slots", wrapping)
+        self.wrapping = Wrapping(site_key)
+        self.subject_keys = KeySlots(site.keys / SUBJECTS, self.wrapping)
+        generation_keys = KeySlots(site.keys / GENERATIONS, self.wrapping)
         # Not the log's key, which may be rotated: generations must open all the same.
         signer = SigningKey.from_secret(site_key.derive("manifest"))
         self.generations = Generations(site.gallery / "generations", generation_keys, signer)

@@ -126,6 +126,7 @@ def forget(site: Site, site_key: SiteKey) -> int:
     slots = KeySlots(site.keys / "evaluation.slots", site_key.derive("wrap"))
     if len(slots):
         slots.destroy(range(len(slots)))
+        slots.path.unlink()
     if path.exists():
         try:
             with sqlite3.connect(path) as db:
@@ -143,7 +144,7 @@ def forget_by_act(bench: Bench) -> tuple[int, Head]:
     with bench.audit.act(
         "evaluate", "erasure", policy=bench.policy_digest, forget_cache=True
     ) as act:
-        count = forget(bench.site, SiteKey.load(bench.site.keys))
+        count = forget(bench.site, bench.site_key)
         act.decide(forgotten=count)
     assert act.head is not None
     return count, act.head

@@ -18,7 +18,7 @@ from fr_cli.gallery.gallery import Gallery
 from fr_cli.operations.bench import Bench
 from fr_cli.operations.feed import Feed, Reject, Wanted
 from fr_cli.operations.manifest import count_rows, read_manifest, read_photo
-from fr_cli.operations.purge import record_finished
+from fr_cli.operations.standing import changing
 from fr_cli.records import Listener, Template
 
 T = TypeVar("T")
@@ -78,7 +78,7 @@ def enroll(source: Source, bench: Bench, listener: Listener) -> Enrolled:
     with (
         bench.audit.act("enroll", "collection", policy=bench.policy_digest) as act,
         _RejectFile(source.rejects) as reject_file,
-        bench.gallery(create=True) as gallery,
+        bench.gallery(act, create=True) as gallery,
     ):
         feed = Feed(
             gallery,
@@ -143,9 +143,8 @@ class _Run:
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """Hold the gallery's lock; what it finished of earlier purges enters the log."""
-        with self._gallery.writing() as finished:
-            record_finished(finished, self._gallery, self._act)
+        """Hold the gallery's lock; what is changed under it enters the log."""
+        with changing(self._gallery, self._act):
             yield
 
     def commit(self, some: list[tuple[Wanted, Template | FrError]]) -> None:

@@ -7,19 +7,24 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from fr_cli.audit.entry import JSON
-from fr_cli.errors import DONE_WITH_SKIPS, UsageProblem
-from fr_cli.operations import calibration_files, fitting, suspects
+from fr_cli.errors import DONE_WITH_SKIPS, TargetMissed, UsageProblem
+from fr_cli.operations import calibration_files, fitting, in_force, suspects
 from fr_cli.operations.bench import Bench
 from fr_cli.operations.exclusions import Exclusions, read_exclusions
+from fr_cli.operations.gathering import gather
+from fr_cli.operations.groups import Groups, groups, thresholds_of, ways
 from fr_cli.operations.measures import Measures, Pairs, measure
+from fr_cli.operations.required import Demand, Required
 from fr_cli.operations.search_loss import SearchLoss, search_loss
+from fr_cli.operations.study import Study
 from fr_cli.operations.suspects import Doubts, Faces
-from fr_cli.operations.trial import Study, Trial, compare, gather
+from fr_cli.operations.trial import Trial, compare
 from fr_cli.records import Head, Listener
 
 if TYPE_CHECKING:
     from fr_cli.decision.calibration import Calibration
     from fr_cli.evaluation.holdout import HeldOut
+    from fr_cli.operations.in_force import InForce
 
 
 @dataclass(frozen=True)
@@ -28,24 +33,31 @@ class Evaluation:
 
     `doubts` are pairs whose labels look wrong, `faces` those to be looked at, where that was
     asked for. `search_loss` is what the engine annoy would miss. `holdout` is what a fit to half
-    of the people predicts of the other half. `fitted` is the calibration that was written.
+    of the people predicts of the other half. `fitted` is the calibration that was written,
+    `required` what became of the targets of --require, `in_force` the evaluation that it put in
+    force.
     """
 
     study: Study
     trial: Trial
     doubts: Doubts
     measures: Measures
+    groups: Groups
     warnings: list[str]
     fingerprint: str
     faces: list[Faces] | None = None
     search_loss: SearchLoss | None = None
     holdout: list[HeldOut] | None = None
     fitted: Calibration | None = None
+    required: Required | None = None
+    in_force: InForce | None = None
     head: Head | None = None
 
     @property
     def exit_code(self) -> int:
-        """0, or 100 if lines of the manifest could not be used."""
+        """0, 40 if a target was not reached, or 100 if lines of the manifest could not be used."""
+        if self.required and not self.required.passed:
+            return TargetMissed.code
         return DONE_WITH_SKIPS if self.trial.data.bad_rows else 0
 
 
@@ -62,30 +74,34 @@ def evaluate(study: Study, bench: Bench, listener: Listener) -> Evaluation:
             "--site-data says of a new calibration that its photos are this site's own.",
             hint="Add --calibrate FILE.",
         )
+    demand = Demand.read(study.require)
     digest = _digest(study)
     exclusions = read_exclusions(study.exclude)
     with bench.audit.act("evaluate", "combination", policy=bench.policy_digest, data=digest) as act:
-        trial = gather(study, exclusions.same, bench, listener)
+        trial = gather(study, exclusions.same, bench, act, listener)
         pairs = _pairs(study, trial, exclusions)
         found = Doubts()
         if pairs.every and trial.data.samples:
             found = suspects.doubts(trial.data, pairs.every.nonmated, exclusions.every)
+        rates = measure(study, trial, pairs, exclusions, bench)
         result = Evaluation(
             study=study,
             trial=trial,
             doubts=found,
-            measures=(rates := measure(study, trial, pairs, exclusions, bench)),
+            measures=rates,
+            groups=(compared := _groups(study, trial, rates, pairs, demand, bench)),
             warnings=[*trial.notes, *_warnings(trial, rates)],
             fingerprint=bench.fingerprint,
         )
-        if study.search_loss:
+        if study.search_loss or (demand and demand.targets.latency):
             loss = search_loss(trial, _thresholds(rates), listener)
             result = replace(result, search_loss=loss)
         if study.holdout:
             result = replace(result, holdout=_tested(study, pairs, digest, bench))
         if study.calibrate is not None:
             sample = compare(trial.data, exclusions.every, study.fusion).nonmated
-            fitted = fitting.fit(sample, study, digest, bench, trial.references)
+            size = trial.references if study.site_data else None
+            fitted = fitting.fit(sample, study, digest, bench, size)
             data = calibration_files.signed(fitted, bench.signer, bench.site.origin)
             act.decide(calibration_written=calibration_files.write(data, study.calibrate))
             result = replace(result, fitted=fitted)
@@ -93,10 +109,37 @@ def evaluate(study: Study, bench: Bench, listener: Listener) -> Evaluation:
             faces = suspects.faces(study, found.pairs, trial.data, bench, listener)
             act.decide(pairs_shown=len(faces))
             result = replace(result, faces=faces)
+        if demand:
+            timed = result.search_loss
+            latency = timed.exact.p99_ms if timed else None
+            held = demand.hold(trial, rates, compared.studies, digest, bench, latency)
+            act.decide(targets=held.sha256, passed=held.passed, in_force=held.in_force)
+            result = replace(result, required=held)
         act.exit_code = result.exit_code
         act.decide(**trial.for_the_log)
         act.decide(**_for_the_log(result))
-    return replace(result, head=act.head)
+    result = replace(result, head=act.head)
+    if result.required and result.required.sealed:
+        # After the outcome: what the log does not name is not in force.
+        result = replace(result, in_force=in_force.put_in_force(result.required.sealed, bench))
+    return result
+
+
+def _groups(
+    study: Study, trial: Trial, rates: Measures, pairs: Pairs, demand: Demand | None, bench: Bench
+) -> Groups:
+    """The groups of --group-by at the usual thresholds, and those that targets ask about."""
+    if trial.protocol == "verification":
+        return Groups((), (), ())
+    calibration, score = rates.calibration, rates.floor_score
+    floor = calibration.cosine(score) if calibration else None
+    thresholds = thresholds_of(rates.probes, floor, score)
+    wanted = {columns: [one.value for one in thresholds] for columns in ways(study)}
+    for columns, value in demand.groups(trial, rates, bench) if demand else ():
+        values = wanted.setdefault(columns, [])
+        values += [value] if value not in values else []
+    sample = pairs.every.nonmated if pairs.every else None
+    return groups(trial, sample, thresholds, [*wanted.items()])
 
 
 def _pairs(study: Study, trial: Trial, exclusions: Exclusions) -> Pairs:
@@ -131,6 +174,8 @@ def _thresholds(rates: Measures) -> list[float]:
 
 
 def _warnings(trial: Trial, rates: Measures) -> list[str]:
+    from fr_cli.decision.answer import one_in
+
     warnings = [f"line {bad.line} was left out: {bad.reason}" for bad in trial.data.bad_rows[:20]]
     if trial.protocol == "verification":
         return warnings
@@ -144,7 +189,7 @@ def _warnings(trial: Trial, rates: Measures) -> list[str]:
         warnings.append(
             f"To show a false-positive rate of 1 in {1 / claim.fpir:,.0f} takes {claim.needed:,} "
             f"people without a reference, and none of them with a candidate; here are "
-            f"{claim.people:,}, who can show 1 in {1 / claim.shown:,.0f} at best."
+            f"{claim.people:,}, who can show {one_in(claim.shown)} at best."
         )
     if not rates.probes.mated_count:
         warnings.append("There are no mated probes, so no true-positive rate can be measured.")

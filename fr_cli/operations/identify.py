@@ -11,18 +11,15 @@ from typing import TYPE_CHECKING, Literal
 from fr_cli.audit.entry import JSON, operator
 from fr_cli.decision.answer import Answer, decide
 from fr_cli.errors import UsageProblem
+from fr_cli.face.catalogue import named
 from fr_cli.operations.bench import Bench
 from fr_cli.operations.grounds import LONGEST, grounds
+from fr_cli.operations.in_force import Standing, applied, standing
 from fr_cli.records import Compared, Head, Origin, Quality, Template
 
 if TYPE_CHECKING:
     from fr_cli.decision.calibration import Calibration
     from fr_cli.gallery.gallery import Gallery
-
-NO_EVALUATION = (
-    "No evaluation on this force's own photos is in force: the error rates come from the "
-    "calibration's public data, and are nobody's approval."
-)
 
 
 @dataclass(frozen=True)
@@ -61,10 +58,11 @@ class Sheet:
 
 @dataclass(frozen=True)
 class Identification:
-    """The answer, with all that it rests on."""
+    """The answer, with all that it rests on; `behind` is the evaluation in force."""
 
     search_id: str
     answer: Answer
+    behind: Standing
     quality: Quality
     compared: Compared
     model: str
@@ -98,7 +96,7 @@ def identify(question: Question, bench: Bench) -> Identification:
         clock.lap("template")
         bounds = bench.policy.identify
         longest = min(question.max_candidates or bounds.max_candidates, bounds.max_candidates)
-        with bench.gallery() as gallery:
+        with bench.gallery(act) as gallery:
             hits, compared = gallery.search(
                 probe.vector,
                 count=max(50, 2 * longest),
@@ -114,7 +112,9 @@ def identify(question: Question, bench: Bench) -> Identification:
                 fpir_target=bounds.fpir_target,
                 max_candidates=longest,
             )
-            answer = _under_evaluation(answer, bench.policy.evaluation)
+            behind = standing(bench, answer, compared)
+            answer = applied(answer, behind, bench.policy.evaluation, bench.calibration)
+            answer = _under_licence(answer, bench.site.model)
             if bench.calibration_note:
                 answer = replace(answer, warnings=(*answer.warnings, bench.calibration_note))
             named = [one.reference_uid for one in answer.candidates] if question.sheet else []
@@ -124,6 +124,7 @@ def identify(question: Question, bench: Bench) -> Identification:
             basis=basis,
             sheet=question.sheet,
             photos=len(faces),
+            evaluation=behind.evaluation.sha256 if behind.evaluation and behind.covers else "",
             **_for_the_log(answer, compared, bench),
         )
     assert act.head is not None
@@ -142,6 +143,7 @@ def identify(question: Question, bench: Bench) -> Identification:
     return Identification(
         search_id=act.id,
         answer=answer,
+        behind=behind,
         quality=probe.quality,
         compared=compared,
         model=bench.site.model,
@@ -176,11 +178,12 @@ def _who() -> str:
     return f"{who['user'] or 'unnamed'} (user {uid}{behind})"
 
 
-def _under_evaluation(answer: Answer, rule: Literal["warn", "refuse"]) -> Answer:
-    if rule == "refuse":
-        why = "The policy asks for an evaluation in force, and there is none for this model."
-        return replace(answer, outcome="inconclusive", why=why, candidates=())
-    return replace(answer, warnings=(*answer.warnings, NO_EVALUATION))
+def _under_licence(answer: Answer, model: str) -> Answer:
+    entry = named(model)
+    if entry.commercial:
+        return answer
+    warning = f"The weights of {model} are not free for every use: {entry.licence}."
+    return replace(answer, warnings=(*answer.warnings, warning))
 
 
 def _for_the_log(answer: Answer, compared: Compared, bench: Bench) -> dict[str, JSON]:

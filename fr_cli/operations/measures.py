@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 from fr_cli.operations.bench import Bench
 from fr_cli.operations.exclusions import Exclusions
-from fr_cli.operations.groups import GroupRates, groups
 from fr_cli.operations.labelled import Labelled, Sample
-from fr_cli.operations.trial import Study, Trial
+from fr_cli.operations.study import Study
+from fr_cli.operations.trial import Trial
 from fr_cli.operations.variants import Gate, WithoutKin, gate, pooled, without_kin
 
 if TYPE_CHECKING:
@@ -68,7 +68,6 @@ class Measures:
     det: list[DetPoint]
     at_floor: AtThreshold | None = None
     at_scores: list[AtScore] = field(default_factory=list)
-    groups: list[GroupRates] = field(default_factory=list)
     verification: Verification | None = None
     likelihood_ratio: LikelihoodRatio | None = None
     histograms: Histograms | None = None
@@ -131,13 +130,12 @@ def measure(
     # What follows needs a threshold that means something, or a gallery to be searched.
     cosine = calibration.cosine(floor)
     floors = dict(bench.policy.quality_floors)
-    rows = at_scores(probes, calibration, trial.references)
+    rows = at_scores(probes, calibration, trial.compared)
     lists = _lists(study, trial, exclusions)
     return replace(
         result,
         at_floor=at_threshold(probes, cosine),
         at_scores=rows,
-        groups=list(groups(study.group_by, samples, probes, cosine)),
         quality=_quality(samples, probes, cosine),
         gate=gate(study, trial, exclusions, floors, cosine),
         ageing=_ageing(trial.data, cosine),

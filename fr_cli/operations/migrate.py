@@ -10,12 +10,12 @@ from fr_cli.audit.log import Act
 from fr_cli.audit.merkle import root_of
 from fr_cli.errors import DONE_WITH_SKIPS, FrError, UsageProblem
 from fr_cli.face import batch, weights
-from fr_cli.face.pipeline import DETECTOR, fingerprint
+from fr_cli.face.pipeline import fingerprint
 from fr_cli.gallery.gallery import Gallery
 from fr_cli.gallery.migration import Migration, Trouble, Unusable, abandon
 from fr_cli.operations.bench import Bench
 from fr_cli.operations.calibration_files import in_force
-from fr_cli.operations.purge import record_finished
+from fr_cli.operations.standing import changing
 from fr_cli.records import Head, Listener, Template
 from fr_cli.site import write_site
 
@@ -73,7 +73,7 @@ def migrate(order: Order, bench: Bench, listener: Listener) -> Migrated:
             write_site(replace(bench.site, model=model, switching_to=""))
             done, drafted, generation = True, 0, 0
         else:
-            with bench.gallery(any_model=True) as gallery:
+            with bench.gallery(act, any_model=True) as gallery:
                 run = _Run(gallery, model, target, order, bench, act)
                 done, unusable = run.go(listener)
                 drafted, generation = run.drafted, int(gallery.store.meta("generation"))
@@ -96,10 +96,9 @@ def give_up(bench: Bench) -> int:
     """Give up a migration that is under way; how many templates it had made."""
     with (
         bench.audit.act("gallery migrate", "administration", abandon=True) as act,
-        bench.gallery(any_model=True) as gallery,
-        gallery.writing() as finished,
+        bench.gallery(act, any_model=True) as gallery,
+        changing(gallery, act),
     ):
-        record_finished(finished, gallery, act)
         if gallery.store.setting("migrating") is None:
             raise UsageProblem("No migration is under way.", hint="There is nothing to give up.")
         dropped = abandon(gallery)
@@ -110,12 +109,9 @@ def give_up(bench: Bench) -> int:
 
 def _checked(model: str, bench: Bench) -> str:
     """The fingerprint of the model, whose weights are there and whole."""
-    entry = weights.named(model)
-    if entry.task != "embedder":
-        raise UsageProblem(f"{model} makes no templates.", hint="See: fr models list")
-    for one in (weights.named(DETECTOR), entry):
-        weights.load(one, bench.model_folders)
-    return fingerprint(model)
+    for one in weights.needed(model):
+        weights.load(weights.resolved(one.name, bench.model_folders), bench.model_folders)
+    return fingerprint(model, bench.model_folders)
 
 
 class _Run:
@@ -135,13 +131,11 @@ class _Run:
         if self._gallery.fingerprint == self._migration.fingerprint:
             self._settle()  # published by a run that was cut short after that, or long ago
             return True, []
-        with self._gallery.writing() as finished:
-            record_finished(finished, self._gallery, self._act)
+        with changing(self._gallery, self._act):
             self._migration.begin()
         while True:
             self._draft(listener)
-            with self._gallery.writing() as finished:
-                record_finished(finished, self._gallery, self._act)
+            with changing(self._gallery, self._act):
                 if self._migration.waiting():
                     continue  # enrolled meanwhile
                 unusable = self._migration.unusable()
@@ -186,8 +180,7 @@ class _Run:
                 absent.append((pk, NO_PHOTO if photo is None else _said(photo)))
 
     def _keep(self, some: Sequence[tuple[int, Template | Trouble]]) -> None:
-        with self._gallery.writing() as finished:
-            record_finished(finished, self._gallery, self._act)
+        with changing(self._gallery, self._act):
             self._migration.draft(some)
         self.drafted += sum(isinstance(template, Template) for _, template in some)
 

@@ -9,8 +9,7 @@ import pytest
 
 from fr_cli.errors import ConfigurationError
 from fr_cli.operations import enroll as enroll_module
-from fr_cli.operations.bench import Bench
-from tests.conftest import Fr, jpeg, small, write_csv
+from tests.conftest import Fr, jpeg, opened, small, write_csv
 
 COLUMNS = ("subject_id", "image", "reference_id", "hold")
 
@@ -33,7 +32,7 @@ def keep(fr: Fr) -> None:
 
 def stored(fr: Fr) -> dict[str, bytes]:
     """The kept photos by subject and reference."""
-    with Bench(fr.home) as bench, bench.gallery() as gallery:
+    with opened(fr) as (_bench, gallery):
         return {
             f"{one.subject_id}/{one.reference_id}": photo
             for one in gallery.store.newer_than(0)
@@ -77,7 +76,7 @@ def test_photos_are_kept_at_enrolment_in_batches_of_bounded_size(
     document = fresh.json("enroll", both(feed))
     assert (document["added"], document["photos"]) == (2, 2)
     assert len(stored(fresh)) == 2
-    batches = [entry for entry in fresh.log() if entry["ph"] == "batch"]
+    batches = [entry for entry in fresh.log() if "photos" in entry]
     assert [entry["photos"] for entry in batches] == [1, 1]
 
 

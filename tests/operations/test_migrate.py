@@ -10,12 +10,12 @@ import pytest
 import yaml
 from PIL import Image
 
-from fr_cli.face import weights
+from fr_cli.face import catalogue, weights
 from fr_cli.gallery.migration import Migration
 from fr_cli.operations import migrate as operation
 from fr_cli.operations.bench import Bench
 from fr_cli.records import Silence
-from tests.conftest import MATED, STRANGER, Fr, jpeg, photo, small, write_csv
+from tests.conftest import MATED, STRANGER, Fr, jpeg, opened, photo, small, write_csv
 
 #: The weights of SFace, fed with another order of colours: another fingerprint.
 OTHER = "SFaceBGR"
@@ -26,6 +26,7 @@ def _second_model(monkeypatch: pytest.MonkeyPatch) -> None:
     shipped = weights.catalogue()
     other = dataclasses.replace(shipped["SFace"], name=OTHER, colour_order="BGR")
     both = MappingProxyType({**shipped, OTHER: other})
+    monkeypatch.setattr(catalogue, "catalogue", lambda: both)
     monkeypatch.setattr(weights, "catalogue", lambda: both)
 
 
@@ -48,14 +49,14 @@ def settings(fr: Fr) -> dict[str, str]:
 
 def model_of(fr: Fr) -> tuple[str, str]:
     """The model that the home uses, and the fingerprint that its gallery is of."""
-    with Bench(fr.home) as bench, bench.gallery() as gallery:
+    with opened(fr) as (bench, gallery):
         return bench.site.model, gallery.fingerprint
 
 
 def cosine(fr: Fr) -> float:
     found = fr.json("verify", photo(MATED), MATED, "--case", "1", "--reason", "test", code=3)
     assert "calibration" in found["message"]
-    with Bench(fr.home) as bench, bench.gallery() as gallery:
+    with opened(fr) as (bench, gallery):
         probe = bench.pipeline.template(photo(MATED).read_bytes())
         hits, _ = gallery.search(probe.vector, count=1)
         assert hits[0].subject_id == MATED
@@ -77,7 +78,7 @@ def test_gallery_and_home_are_of_the_other_model_and_people_are_found_by_it(kept
     assert cosine(kept) > 0.5
     # Without a calibration nobody is named, and it is said so.
     assert kept.identify(photo(MATED))["outcome"] == "inconclusive"
-    intent, outcome = [entry for entry in kept.log() if entry["cmd"] == "gallery migrate"]
+    intent, *_, outcome = [entry for entry in kept.log() if entry["cmd"] == "gallery migrate"]
     assert (intent["act"], intent["model"], intent["to"]) == ("alteration", OTHER, fingerprint)
     assert outcome["dec"]["published"] is True
     kept.whole()
@@ -177,7 +178,7 @@ def test_in_a_home_without_a_gallery_only_the_model_is_set(fresh: Fr) -> None:
     assert settings(fresh)["model"] == OTHER
 
 
-@pytest.mark.parametrize(("model", "code"), [("YuNet", 2), ("NoSuchModel", 3)])
+@pytest.mark.parametrize(("model", "code"), [("YuNet", 3), ("NoSuchModel", 3)])
 def test_what_is_no_model_for_templates_is_refused(kept: Fr, model: str, code: int) -> None:
     kept.json("gallery", "migrate", "--to", model, code=code)
     assert kept.json("gallery", "stats")["drafts"] == 0
@@ -188,9 +189,10 @@ def test_weights_that_are_missing_are_said_before_anything_begins(
 ) -> None:
     both = dict(weights.catalogue())
     both["Absent"] = dataclasses.replace(both["SFace"], name="Absent", file="absent.onnx")
+    monkeypatch.setattr(catalogue, "catalogue", lambda: both)
     monkeypatch.setattr(weights, "catalogue", lambda: both)
     kept.json("gallery", "migrate", "--to", "Absent", code=50)
-    with Bench(kept.home) as bench, bench.gallery() as gallery:
+    with opened(kept) as (_bench, gallery):
         assert gallery.store.setting("migrating") is None
 
 

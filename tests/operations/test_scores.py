@@ -47,6 +47,15 @@ def test_six_people_by_hand(home: Fr, tmp_path: Path) -> None:
     assert [one["image"] for one in document["failures"]] == ["f1"]
 
 
+def test_what_needs_the_homes_floor_is_said_to_be_left_out(home: Fr, tmp_path: Path) -> None:
+    rows = [(*row, "f") for row in SIX]
+    path = write_csv(tmp_path / "scores.csv", (*COLUMNS, "sex"), *rows)
+    document = home.json("evaluate", "--scores", path, "--group-by", "sex")
+    assert document["groups"] == []
+    assert any("Groups are not measured" in warning for warning in document["warnings"])
+    assert any("another system" in warning for warning in document["warnings"])
+
+
 def test_closed_set_asks_only_about_the_mated(home: Fr, tmp_path: Path) -> None:
     path = write_csv(tmp_path / "scores.csv", COLUMNS, *SIX)
     counts = home.json("evaluate", "--scores", path, "--protocol", "closed-set")["counts"]

@@ -39,7 +39,7 @@ def trial(people: int = 120, dimension: int = 16, seed: int = 0) -> Trial:
         references, subjects, probes, [sample.subject for sample in samples], listed=listed
     )
     return Trial(
-        "open-set", "best", Labelled(), len(subjects), half, 0, (found,), samples,
+        "open-set", "best", Labelled(), len(subjects), half, 0, len(subjects), (found,), samples,
         enrolled=Enrolled(subjects, references, listed),
     )  # fmt: skip
 
@@ -89,10 +89,10 @@ def test_what_an_engine_misses_is_counted(monkeypatch: pytest.MonkeyPatch) -> No
 def test_what_has_no_search_has_no_loss() -> None:
     one = trial()
     for other in (
-        Trial("leave-one-out", "best", Labelled(), 1, 1, 0, one.draws, one.samples),
-        Trial("open-set", "mean", Labelled(), 1, 1, 0, one.draws, one.samples,
+        Trial("leave-one-out", "best", Labelled(), 1, 1, 0, 1, one.draws, one.samples),
+        Trial("open-set", "mean", Labelled(), 1, 1, 0, 1, one.draws, one.samples,
               enrolled=one.enrolled),
-        Trial("open-set", "best", Labelled(), 1, 1, 0, one.draws * 2, one.samples,
+        Trial("open-set", "best", Labelled(), 1, 1, 0, 1, one.draws * 2, one.samples,
               enrolled=one.enrolled),
     ):  # fmt: skip
         with pytest.raises(UsageProblem):

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from fr_cli.cli.evaluation import groups
+
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
@@ -42,15 +44,10 @@ def document(result: Evaluation) -> dict[str, Any]:
         "rank1_interval": [rates.rank1.low, rates.rank1.high],
         "cmc": rates.cmc,
         "det": _all(rates.det),
-        "groups": [
-            {
-                "group": dict(zip(row.columns, row.values, strict=True)),
-                "tpir": asdict(row.tpir),
-                "fpir": asdict(row.fpir),
-                "fta": row.fta,
-            }
-            for row in rates.groups
-        ],
+        "groups": groups.rows(result.groups),
+        "group_studies": groups.studies(result.groups),
+        "group_fmr": groups.matches(result.groups),
+        "required": groups.required(result),
         "verification": _one(rates.verification),
         "likelihood_ratio": _one(rates.likelihood_ratio),
         "histograms": _one(rates.histograms),

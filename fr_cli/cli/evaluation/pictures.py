@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from fr_cli.cli.evaluation import groups
+from fr_cli.cli.evaluation.words import target, words
 from fr_cli.cli.output import plain, table
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from fr_cli.evaluation.holdout import HeldOut
-    from fr_cli.evaluation.intervals import Rate
     from fr_cli.evaluation.repeated import Repeated
     from fr_cli.evaluation.verification import Verification
     from fr_cli.operations.evaluate import Evaluation
@@ -38,6 +39,11 @@ def pictures(result: Evaluation) -> Iterator[RenderableType]:
             f"{trial.references:,} references of {trial.subjects:,} subjects, "
             f"{probes.mated_count:,} mated and {probes.nonmated_count:,} non-mated probes."
         )
+    if len(trial.draws) > 1:
+        yield plain(
+            f"{len(trial.draws)} galleries of {result.study.gallery_size:,} subjects were drawn; "
+            "each probe counts once in each."
+        )
     yield plain(
         f"Failures to enrol: {trial.fte}, to acquire: {probes.failures_to_acquire} "
         "(both count as misses)."
@@ -47,6 +53,7 @@ def pictures(result: Evaluation) -> Iterator[RenderableType]:
     yield from _doubts(result)
     if probes.mated.size:
         yield from _identification(rates)
+        yield from groups.pictures(result.groups)
     if rates.verification:
         yield from _verification(rates.verification)
     yield from _meaning(rates)
@@ -55,6 +62,7 @@ def pictures(result: Evaluation) -> Iterator[RenderableType]:
     if result.search_loss:
         yield from _loss(result.search_loss)
     yield from (plain(f"Note: {text}", "yellow") for text in result.warnings)
+    yield from groups.gate(result)
     if result.holdout:
         yield from _holdout(result.holdout)
     if result.fitted:
@@ -80,6 +88,8 @@ def _doubts(result: Evaluation) -> Iterator[RenderableType]:
 
 
 def _identification(rates: Measures) -> Iterator[RenderableType]:
+    from fr_cli.decision.answer import one_in
+
     yield plain(f"Rank 1: {words(rates.rank1)}")
     numbers = ("FPIR", "TPIR", "95 % interval", "Threshold (score)")
     rows = table(*numbers, "How", right=numbers)
@@ -100,9 +110,8 @@ def _identification(rates: Measures) -> Iterator[RenderableType]:
     for row in rates.at_scores:
         if row.score == rates.floor_score and row.method == "extrapolated":
             yield plain(
-                f"  Expected there of this many references: FPIR 1 in {1 / row.forecast:,.0f} "
-                f"(1 in {1 / row.forecast_high:,.0f} … {1 / row.forecast_low:,.0f}), extrapolated "
-                "by the calibration."
+                f"  Expected there of so many references: FPIR {one_in(row.forecast)} "
+                f"({one_in(row.forecast_high)} … {one_in(row.forecast_low)}), extrapolated."
             )
     gate = rates.gate
     if gate and (gate.refused_references or gate.refused_probes):
@@ -113,11 +122,16 @@ def _identification(rates: Measures) -> Iterator[RenderableType]:
         )
     kin = rates.without_kin
     if kin:
-        yield plain(
-            f"Without comparing kin ({kin.pairs} pairs): FPIR {words(kin.at_floor.fpir)}; "
-            f"rank 1 {words(kin.at_floor.rank1)}"
+        without = ", ".join(
+            f"{_share(point['tpir'], point['tpir_low'], point['tpir_high'])} at FPIR "
+            f"{target(point['fpir'])}"
+            for point in kin.points
+            if point["method"] == "empirical"
         )
-    yield from _groups(rates)
+        yield plain(
+            f"Without comparing kin ({kin.pairs} pairs): TPIR {without or 'not measurable'}; "
+            f"at the floor, FPIR {words(kin.at_floor.fpir)}"
+        )
 
 
 def _verification(pairs: Verification) -> Iterator[RenderableType]:
@@ -125,6 +139,9 @@ def _verification(pairs: Verification) -> Iterator[RenderableType]:
         f"1:1, {pairs.mated:,} mated and {pairs.nonmated:,} non-mated comparisons of "
         f"{pairs.subject_pairs:,} pairs of people:"
     )
+    if all(point.method == "not_measurable" for point in pairs.points):
+        yield plain("  too few for any rate.")
+        return
     numbers = ("FMR", "FNMR", "95 % interval", "Threshold (score)")
     rows = table(*numbers, "How", right=numbers)
     for point in pairs.points:
@@ -161,6 +178,8 @@ def _meaning(rates: Measures) -> Iterator[RenderableType]:
         )
     for curve in rates.quality[:1]:
         start, end = curve.points[0], curve.points[-1]
+        if not start.fnir.cases:
+            continue  # nothing that quality could explain
         yield plain(
             f"Refusing the {end.share:.0%} of mated probes of lowest quality: FNIR "
             f"{words(start.fnir)} → {words(end.fnir)}"
@@ -184,7 +203,11 @@ def _drawn(draws: Repeated) -> Iterator[RenderableType]:
     for name, spread in spreads:
         if spread is not None:
             values = (spread.mean, spread.sd, spread.lowest, spread.highest)
-            rows.add_row(name, *("–" if one is None else f"{one:.2%}" for one in values))
+            # Not a bare 0 %: what was never seen has no spread to show.
+            cells = ["none seen"] if not spread.highest else [
+                "–" if one is None else f"{one:.2%}" for one in values
+            ]  # fmt: skip
+            rows.add_row(name, *cells)
     yield rows
     yield plain("This spread is no confidence interval: the galleries share people.")
 
@@ -224,33 +247,6 @@ def _holdout(held: list[HeldOut]) -> Iterator[RenderableType]:
             "holds" if row.holds else "does not hold",
         )
     yield rows
-
-
-def _groups(rates: Measures) -> Iterator[RenderableType]:
-    if not rates.groups:
-        return
-    rows = table("Group", "TPIR", "FPIR", "FTA")
-    for row in rates.groups:
-        rows.add_row(plain(" · ".join(row.values)), words(row.tpir), words(row.fpir), str(row.fta))
-    yield plain(f"By group, at score {rates.floor_score:.2f}:")
-    yield rows
-    yield plain("Overlapping intervals are not proof of equal rates: small groups show little.")
-
-
-def words(rate: Rate) -> str:
-    """A rate with its counts and interval; never a bare 0 % or 100 %, only the bound."""
-    if rate.value is None:
-        return "nothing to count"
-    if rate.cases == 0:
-        return f"at most {rate.high:.2%} (0 of {rate.of:,})"
-    if rate.cases == rate.of:
-        return f"at least {rate.low:.2%} ({rate.cases:,} of {rate.of:,})"
-    return f"{rate.value:.2%} ({rate.cases:,} of {rate.of:,}; {rate.low:.2%} … {rate.high:.2%})"
-
-
-def target(rate: float) -> str:
-    """A target rate: 1.00%, or 1 in 6,000 below a thousandth."""
-    return f"{rate:.2%}" if rate >= 0.001 else f"1 in {1 / rate:,.0f}"
 
 
 def _share(value: float | None, low: float | None, high: float | None) -> str:

@@ -1,0 +1,185 @@
+"""The evaluation in force: signed, with a limit and an end, and named in every answer."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fr_cli.audit.entry import JSON
+from fr_cli.audit.log import AuditLog
+from fr_cli.errors import ConfigurationError
+from fr_cli.keys import SigningKey
+from fr_cli.operations.bench import Bench
+from fr_cli.operations.in_force import FILE, in_force, put_in_force, sign
+from tests.conftest import MATED, Fr, jpeg, small
+
+FACE = jpeg(small(MATED))
+
+
+def put(fr: Fr, days: int = 30, **changes: Any) -> Path:
+    """Put an evaluation in force as a passing one would."""
+    with Bench(fr.home) as bench:
+        assert bench.calibration is not None
+        least: dict[str, JSON] = {
+            "fingerprint": bench.fingerprint,
+            "model": bench.site.model,
+            "fusion": "best",
+            "engine": "exact",
+            "score": "0.6000",
+            "cosine": f"{bench.calibration.cosine(0.6):.6f}",
+            "references": 10_000,
+            "fpir": "0.020000",
+            "data": "0" * 64,
+            "targets": "1" * 64,
+            "measured_on": {"references": 1000, "probes_mated": 900, "probes_nonmated": 800},
+        }
+        put_in_force(sign({**least, **changes}, bench, days), bench)
+    return fr.home / "evaluations" / FILE
+
+
+def refuse(fr: Fr) -> None:
+    policy = fr.home / "policy.yaml"
+    policy.write_text(policy.read_text().replace("evaluation: warn", "evaluation: refuse"))
+
+
+def test_a_fresh_home_warns_once_and_names_what_the_rates_are_made_of(fr: Fr) -> None:
+    document = fr.identify(FACE)
+    (warning,) = document["warnings"]
+    assert warning == (
+        "No evaluation on this force's own photos is in force: the rates come from LFW half "
+        "(2,879 people) and are nobody's approval."
+    )
+    assert document["evaluation"] == {
+        "covers": False, "why": "No evaluation on this force's own photos is in force",
+        "sha256": None, "made": None, "until": None, "references": None,
+    }  # fmt: skip
+    assert fr.log()[-1]["dec"]["evaluation"] == ""
+    assert document["fpir"]["extrapolated"] is True
+
+
+def test_what_covers_the_search_is_named_in_the_answer_and_in_the_log(fr: Fr) -> None:
+    refuse(fr)
+    path = put(fr)
+    document = fr.identify(FACE)
+    assert (document["outcome"], document["warnings"]) == ("candidates", [])
+    assert document["evaluation"]["covers"] is True
+    assert document["evaluation"]["references"] == 10_000
+    assert fr.log()[-1]["dec"]["evaluation"] == document["evaluation"]["sha256"]
+    assert path.stat().st_mode & 0o077 == 0 or path.parent.stat().st_mode & 0o077 == 0
+    said = fr("identify", "-", "--case", "1", "--reason", "test", stdin=FACE).stdout
+    assert "Covered by the evaluation of " in said
+    assert "for up to 10,000 references." in said
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"fingerprint": "f" * 64}, "is of another model"),
+        ({"references": 4}, "covers up to 4 references, and this search compared 5"),
+        ({"engine": "annoy"}, "is of the engine annoy, not exact"),
+        ({"fusion": "mean"}, "is of the fusion mean"),
+        ({"cosine": "0.700000"}, "covers thresholds from cosine 0.700"),
+        ({"days": -1}, "ended on "),
+    ],
+)
+def test_what_does_not_cover_the_search_is_said(fr: Fr, changes: dict[str, Any], why: str) -> None:
+    put(fr, **changes)
+    warned = fr.identify(FACE)
+    assert warned["outcome"] == "candidates"
+    (warning,) = warned["warnings"]
+    assert why in warning
+    refuse(fr)
+    refused = fr.identify(FACE)
+    assert (refused["outcome"], refused["candidates"]) == ("inconclusive", [])
+    assert refused["why"].startswith("The policy asks for an evaluation in force. ")
+    assert why in refused["why"]
+    assert fr.log()[-1]["dec"]["evaluation"] == ""
+    assert fr.log()[-1]["dec"]["candidates"] == []
+
+
+def test_an_evaluation_covers_its_last_day(fr: Fr) -> None:
+    put(fr, days=0)
+    assert fr.identify(FACE)["evaluation"]["covers"] is True
+
+
+def altered(path: Path, change: str) -> None:
+    data = path.read_bytes()
+    document = json.loads(data)
+    if change == "a limit":
+        data = data.replace(b'"references":10000,', b'"references":90000,', 1)
+    elif change == "the end":
+        until = (datetime.now(UTC).date() + timedelta(days=3000)).isoformat().encode()
+        data = data.replace(document["evaluation"]["until"].encode(), until)
+    elif change == "the signature":
+        data = data.replace(document["signature"][:6].encode(), b"AAAAAA")
+    elif change == "no signature":
+        data = data.replace(document["signature"].encode(), b"")
+    elif change == "a key twice":
+        data = data.replace(b'{"evaluation":', b'{"evaluation":{},"evaluation":', 1)
+    elif change == "white space":
+        data = data.replace(b",", b", ", 1)
+    elif change == "cut":
+        data = data[:-10]
+    elif change == "empty":
+        data = b""
+    elif change == "a list":
+        data = b"[]\n"
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["a limit", "the end", "the signature", "no signature", "a key twice", "white space", "cut",
+     "empty", "a list"],
+)  # fmt: skip
+def test_an_altered_file_stops_every_search(fr: Fr, change: str) -> None:
+    altered(put(fr), change)
+    error = fr.identify(FACE, code=3)
+    assert error["error"] == "ConfigurationError"
+    assert "fr evaluate" in error["hint"]
+    assert fr.log()[-1]["exit"] == 3
+
+
+def test_another_homes_evaluation_is_none(fr: Fr) -> None:
+    path = put(fr)
+    with Bench(fr.home) as bench:
+        bench.__dict__["signer"] = SigningKey.new()
+        with pytest.raises(ConfigurationError, match="altered"):
+            in_force(bench)
+    assert path.exists()
+
+
+def test_after_a_rotation_the_log_vouches_for_what_it_names(fr: Fr) -> None:
+    path = put(fr)
+    with Bench(fr.home) as bench:
+        before = in_force(bench)
+        assert before is not None
+        log = AuditLog(bench.site.audit, bench.signer, bench.site.origin)
+        with log.act("evaluate", "combination") as act:
+            act.decide(in_force=before.sha256)
+        log.rotate(SigningKey.new(), bench.site.keys)
+    assert fr.identify(FACE)["evaluation"]["covers"] is True
+    path.write_bytes(path.read_bytes().replace(b'"references":10000,', b'"references":90000,', 1))
+    assert fr.identify(FACE, code=3)["error"] == "ConfigurationError"
+
+
+def test_a_file_that_was_signed_but_never_logged_does_not_survive_a_rotation(fr: Fr) -> None:
+    put(fr)
+    with Bench(fr.home) as bench:
+        AuditLog(bench.site.audit, bench.signer, bench.site.origin).rotate(
+            SigningKey.new(), bench.site.keys
+        )
+    assert fr.identify(FACE, code=3)["error"] == "ConfigurationError"
+
+
+def test_without_a_calibration_nothing_is_added(fr: Fr) -> None:
+    from fr_cli.decision.answer import Answer
+    from fr_cli.operations.in_force import Standing, applied
+
+    answer = Answer("inconclusive", "There is no calibration for this model.")
+    assert applied(answer, Standing(None, "none"), "warn", None) == answer
+    assert applied(answer, Standing(None, "none"), "refuse", None) == answer
