@@ -109,18 +109,3 @@ def load_policy(path: Path) -> tuple[Policy, str]:
 def default_policy() -> bytes:
     """The commented policy of a new home: works for one person, changes nothing on its own."""
     return resources.files("fr_cli.authority").joinpath("default_policy.yaml").read_bytes()
-
-
-def added(data: bytes) -> tuple[list[str], bytes]:
-    """What a policy of before lacks of the keys of today: their names, and text to put after it.
-
-    With their comments, and the values that hold where they are missing.
-    """
-    there = yaml.safe_load(data)
-    names, text = [], b"" if data.endswith(b"\n") else b"\n"
-    for part in default_policy().split(b"\n\n"):
-        (name,) = yaml.safe_load(part) or [None]
-        if name in Policy.model_fields and name not in there:
-            names.append(name)
-            text += b"\n" + part.strip() + b"\n"
-    return names, text

@@ -18,7 +18,6 @@ COMMANDS = {
     "verify": "Compare a photo with one enrolled subject.",
     "evaluate": "Measure error rates on labelled photos.",
     "purge": "Delete subjects for good: one, those of a watchlist or source, the expired, or all.",
-    "upgrade": "Bring a home that an older version of fr made up to this one.",
     "gallery": "Look after the gallery.",
     "upgrade": "Bring a home of an older version up to this one.",
     "models": "Fetch and check weights.",

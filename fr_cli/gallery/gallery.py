@@ -12,6 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from fr_cli.errors import GalleryUnwritable, OtherModel
+from fr_cli.gallery.describing import describe_again
 from fr_cli.gallery.generation import Packed
 from fr_cli.gallery.lock import Turn, locked, now
 from fr_cli.gallery.photos import keep_photo

@@ -98,11 +98,13 @@ def purge(order: Order, bench: Bench) -> PurgeReport:
             changing(gallery, act) as finished,
         ):
             done = _delete(selection, gallery, bench, act, finished)
+            ended = _end_marks(gallery, bench) if selection.kind == "expired" else 0
             complete_after = last_expiry(bench)
             act.decide(
                 **done.counts,
                 complete_after=complete_after,
                 kept=done.plan.kept.total(),
+                marks_ended=ended,
                 root=root(done.purged),
                 generation=done.generation,
                 epoch=done.epoch,
