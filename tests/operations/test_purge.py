@@ -22,7 +22,7 @@ from fr_cli.operations.certificate import CertificateFile
 from fr_cli.operations.enroll import Source, enroll
 from fr_cli.operations.purge import Order, purge
 from fr_cli.records import Silence
-from tests.conftest import MATED, Fr, jpeg, photo, small, write_csv
+from tests.conftest import MATED, Fr, jpeg, opened, photo, small, write_csv
 
 COLUMNS = (
     "subject_id", "image", "watchlist", "source", "retention", "review_date", "captured_at", "hold",
@@ -301,10 +301,13 @@ def test_a_certificate_that_the_disk_does_not_take_is_said_to_be_of_a_purge_that
 
 
 def test_marks_of_purges_of_long_ago_end_where_the_policy_says_so(fr: Fr, tmp_path: Path) -> None:
-    fr.json("purge", "--subject", "P001", "--yes")
-    with closing(sqlite3.connect(fr.home / "gallery" / "gallery.db")) as db, db:
-        db.execute("UPDATE suppressed SET purged_at = '2020-01-01T00:00:00Z'")
     fr.json("purge", "--subject", MATED, "--yes")
+    fr.json("purge", "--subject", "P001", "--yes")
+    with opened(fr) as (_, gallery):
+        alias = gallery.alias("P001")
+        gallery.store.db.execute(
+            "UPDATE suppressed SET purged_at = '2020-01-01T00:00:00Z' WHERE subject = ?", (alias,)
+        )
     assert fr.json("purge", "--expired")["marks_ended"] == 0  # null: for good
     policy = fr.home / "policy.yaml"
     policy.write_text(policy.read_text().replace("suppression_days: null", "suppression_days: 365"))
