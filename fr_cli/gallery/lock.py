@@ -9,7 +9,7 @@ import pwd
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 from fr_cli.errors import GalleryLocked, GalleryUnwritable
@@ -73,9 +73,4 @@ def _holder(turn: Turn) -> str:
 
 def now() -> str:
     """The time as it is stored: UTC, to the second."""
-    return before(0)
-
-
-def before(days: int) -> str:
-    """The time so many days ago, as it is stored."""
-    return utc(datetime.now(UTC) - timedelta(days=days))
+    return utc(datetime.now(UTC))

@@ -13,7 +13,6 @@ from fr_cli.audit.log import Act
 from fr_cli.errors import NotAllowed, SubjectUnknown, UsageProblem
 from fr_cli.gallery import purging, suppression
 from fr_cli.gallery.gallery import Gallery
-from fr_cli.gallery.lock import before
 from fr_cli.gallery.purging import Purged
 from fr_cli.gallery.retention import HOLD
 from fr_cli.gallery.selection import Plan, Selection, select
@@ -42,8 +41,7 @@ class PurgeReport:
 
     Of the references, `photos` had kept theirs; `in_part` subjects keep other references;
     `finished` were begun by commands cut short; `shared_images` are photos that somebody else
-    has too, under whose id they are still found. `marks_ended` of purges of long ago keep nobody
-    out any more.
+    has too, under whose id they are still found.
     """
 
     subject_id: str | None
@@ -98,7 +96,6 @@ def purge(order: Order, bench: Bench) -> PurgeReport:
             changing(gallery, act) as finished,
         ):
             done = _delete(selection, gallery, bench, act, finished)
-            ended = _end_marks(gallery, bench) if selection.kind == "expired" else 0
             complete_after = last_expiry(bench)
             ended = _end_marks(gallery, bench) if selection.kind == "expired" else 0
             act.decide(
@@ -106,7 +103,6 @@ def purge(order: Order, bench: Bench) -> PurgeReport:
                 marks_ended=ended,
                 complete_after=complete_after,
                 kept=done.plan.kept.total(),
-                marks_ended=ended,
                 root=root(done.purged),
                 generation=done.generation,
                 epoch=done.epoch,
@@ -121,7 +117,6 @@ def purge(order: Order, bench: Bench) -> PurgeReport:
         **done.counts,
         finished=len(done.finished),
         shared_images=done.shared_images,
-        marks_ended=ended,
         kept=dict(done.plan.kept),
         doubts=dict(done.plan.doubts),
         marks_ended=ended,

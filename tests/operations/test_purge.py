@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import sqlite3
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
