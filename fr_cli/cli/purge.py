@@ -179,6 +179,10 @@ def pictures(report: PurgeReport) -> list[RenderableType]:
                 "yellow",
             )
         )
+    if report.marks_ended:
+        lines.append(
+            plain(f"{report.marks_ended:,} marks of purges of long ago keep nobody out any more.")
+        )
     lines += [plain(text, "yellow") for text in _doubts(report.doubts)]
     if report.references or report.subjects:
         lines.append(

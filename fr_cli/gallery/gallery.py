@@ -12,6 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from fr_cli.errors import GalleryUnwritable, OtherModel
+from fr_cli.gallery.describing import describe_again
 from fr_cli.gallery.generation import Packed
 from fr_cli.gallery.lock import Turn, locked, now
 from fr_cli.gallery.photos import keep_photo
@@ -29,9 +30,10 @@ from fr_cli.keys import SiteKey
 from fr_cli.records import Enrolment, Template
 from fr_cli.site import Site
 
-#: New references are compared one by one beside the generation until there are this many, or
-#: a tenth of it; then the next generation is built.
-SIDE_LIMIT = 1000
+#: New references stand beside the generation until there are a tenth of it, but at least and at
+#: most these many; then the next one is built. Each of them costs an opening 10 µs (measured:
+#: tests/benchmarks/opening.py), so the most is a tenth of a second.
+SIDE_LIMIT, SIDE_MOST = 1000, 10_000
 
 
 @dataclass(frozen=True)
@@ -191,7 +193,7 @@ class Gallery(Reader):
         name from a reference on hold.
         """
         with self.store.transaction():
-            changed, losing = self.store.describe_again(changes)
+            changed, losing = describe_again(self.store, changes)
             leave_keys(self, losing)
             uids = [uid for pk in changed if (uid := self.store.uid_of(pk)) is not None]
         destroy_left(self)
@@ -203,7 +205,8 @@ class Gallery(Reader):
         """
         built = self.count("refs")
         side = self.store.count_newer_than(int(self.store.meta("high_water")))
-        if self.store.hidden() or side > max(SIDE_LIMIT, (built - side) // 10):
+        limit = min(max(SIDE_LIMIT, (built - side) // 10), SIDE_MOST)
+        if self.store.hidden() or side > limit:
             self.rebuild()
 
     def rebuild(self, *, from_store: bool = False) -> int:

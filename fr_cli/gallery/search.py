@@ -16,9 +16,11 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-#: Up to here an exact scan costs less than an approximate index, and never misses (measured:
-#: docs/explanation/figures.md).
-EXACT_UP_TO = 100_000
+#: Up to here an exact scan is used, which never misses. In a process that asks once, opening an
+#: index costs more than the scan that it saves, at any size: at 150,000 of 128 dimensions 560 CPU
+#: ms with it and 148 without (tests/benchmarks/opening.py). It may pay beyond this, where somebody
+#: asks many times.
+EXACT_UP_TO = 2_000_000
 #: Share of true nearest neighbours that the approximate index must find on the gallery's own
 #: templates, moved to a cosine of 0.6: the hard case near the threshold.
 RECALL_TARGET = 0.999
