@@ -133,6 +133,18 @@ def evaluate(
             metavar="FILE",
         ),
     ] = None,
+    record: Annotated[
+        Path | None,
+        typer.Option(
+            "--record",
+            help="Write here what became of each probe, to be compared later.",
+            metavar="FILE",
+        ),
+    ] = None,
+    compare: Annotated[
+        tuple[Path, Path] | None,
+        typer.Option("--compare", help="Only compare two records of the same photos, A and B."),
+    ] = None,
     workers: options.Workers = None,
     search_loss: Annotated[
         bool,
@@ -151,11 +163,15 @@ def evaluate(
     from fr_cli.cli.evaluation import pairs as page
     from fr_cli.cli.evaluation import plots as drawing
     from fr_cli.operations.evaluate import evaluate as measure
+    from fr_cli.operations.record import BEGINS, write_record
     from fr_cli.operations.trial import Study
 
     session = session_of(context)
     if forget_cache:
         _forget(session)
+        return
+    if compare:
+        _compare(session, *compare)
         return
     columns = tuple(name.strip() for name in group_by.split(",") if name.strip())
     study = Study(
@@ -168,7 +184,11 @@ def evaluate(
     )  # fmt: skip
     if plots:
         drawing.require()
-    with session.bench() as bench, draft(pairs, bench.site) as sheet:
+    with (
+        session.bench() as bench,
+        draft(pairs, bench.site) as sheet,
+        draft(record, bench.site, begins=BEGINS) as kept,
+    ):
         for place in (csv, plots):
             folder.prepare(place, bench.site)
         result = measure(study, bench, session.listener)
@@ -180,12 +200,23 @@ def evaluate(
             folder.fill(plots, drawing.plots(whole))
         if sheet:
             sheet.publish(page.page(result))
-        for place in (csv, plots, pairs):
+        if kept:
+            kept.publish(write_record(result))
+        for place in (csv, plots, pairs, record):
             if place:
                 session.output.note(plain(f"Written: {place}", "dim"))
     if result.required and not result.required.passed:
         raise TargetMissed(groups.missed(result.required), hint=HINT)
     raise typer.Exit(result.exit_code)
+
+
+def _compare(session: Session, first: Path, second: Path) -> None:
+    from fr_cli.cli.evaluation.comparison import document, pictures
+    from fr_cli.operations.compare import compare
+
+    with session.bench() as bench:
+        result = compare(first, second, bench)
+    session.output.show(document(result), *pictures(result))
 
 
 def _forget(session: Session) -> None:

@@ -107,8 +107,8 @@ def evaluate(study: Study, bench: Bench, listener: Listener) -> Evaluation:
             act.decide(pairs_shown=len(faces))
             result = replace(result, faces=faces)
         if demand:
-            loss = result.search_loss
-            latency = loss.exact.p99_ms if loss else None
+            timed = result.search_loss
+            latency = timed.exact.p99_ms if timed else None
             held = demand.hold(trial, rates, compared.studies, digest, bench, latency)
             act.decide(targets=held.sha256, passed=held.passed, in_force=held.in_force)
             result = replace(result, required=held)

@@ -159,7 +159,7 @@ def test_each_group_is_held_by_itself() -> None:
 @pytest.mark.parametrize(
     ("groups", "people", "why"),
     [
-        ({"f": (0.2, 0.1), "m": (0.2, 0.1)}, 3, "Too few people to be judged as a group: f (3), m (3)"),
+        ({"f": (0.2, 0.1), "m": (0.2, 0.1)}, 3, "judged as a group: f (3), m (3)"),
         ({"f": (0.2, 0.1)}, 400, "one group only"),
         ({"Female": (0.2, 0.1), "female ": (0.2, 0.1)}, 400, "several spellings"),
         ({"f": (0.2, 0.1), "m": (0.2, 0.1), "": (0.2, 0.1)}, 400, "no label"),
