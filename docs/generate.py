@@ -159,6 +159,8 @@ def _shipped() -> Iterator[Any]:
 
 def calibration() -> str:
     """What the shipped calibrations rest on."""
+    from fr_cli.operations.calibration_files import SHIPPED
+
     lines = []
     for name, one in _shipped():
         lines += [
@@ -173,6 +175,7 @@ def calibration() -> str:
             f"| score from which on it extrapolates | {_score_of(one.smallest_fmr):.2f} |",
             f"| bootstrap draws | {len(one.draws)} |",
             f"| made | {one.made} |",
+            f"| SHA-256 of the file | `{SHIPPED[name]}` |",
             "",
         ]
     return "\n".join(lines)

@@ -79,6 +79,12 @@ class GalleryDamaged(FrError):
     default_hint = "See what is wrong with: fr gallery check"
 
 
+class GalleryUnwritable(GalleryDamaged):
+    """The gallery's files cannot be written: the disk is full, or the folder read-only."""
+
+    default_hint = "See whether the disk is full and who owns the folder; then run it again."
+
+
 class OtherModel(FrError):
     """The gallery was enrolled with a different model: scores cannot be compared."""
 
@@ -134,6 +140,12 @@ class WeightsWrong(FrError):
 
     code = 50
     default_hint = "Fetch them with: fr models pull"
+
+
+class ModelDrift(WeightsWrong):
+    """The model makes another template of the golden photo than it did."""
+
+    default_hint = "Libraries changed: go back to those before, or enrol and calibrate anew."
 
 
 #: Exit codes that are not errors of this tree.

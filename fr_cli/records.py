@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 if TYPE_CHECKING:
@@ -130,3 +131,17 @@ class Head:
 
     size: int
     root: str
+
+
+def counted(number: int, one: str, several: str = "") -> str:
+    """A number with its noun: `1 reference`, `2,000 references`, `3 people`."""
+    return f"{number:,} {one if number == 1 else several or one + 's'}"
+
+
+def utc(when: datetime, *, exact: bool = False) -> str:
+    """A time as it is stored and shown: UTC, ISO 8601, such as 2026-03-02T10:11:12Z.
+
+    To the second, or to the microsecond if `exact`. Two of a kind compare as the times do.
+    """
+    plain = when.astimezone(UTC).replace(tzinfo=None)
+    return plain.isoformat(timespec="microseconds" if exact else "seconds") + "Z"

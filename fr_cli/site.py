@@ -11,6 +11,7 @@ import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
+from fr_cli.disk import sync_folder
 from fr_cli.errors import ConfigurationError
 
 SCHEMA = 1
@@ -23,6 +24,8 @@ class Site:
     home: Path
     origin: str
     model: str
+    #: The model that a migration is about to change to. Whether it has, the gallery says.
+    switching_to: str = ""
 
     @property
     def keys(self) -> Path:
@@ -38,6 +41,11 @@ class Site:
     def gallery(self) -> Path:
         """Database and generations."""
         return self.home / "gallery"
+
+    @property
+    def database(self) -> Path:
+        """The truth of the gallery; there is none before the first enrolment."""
+        return self.gallery / "gallery.db"
 
     @property
     def calibration(self) -> Path:
@@ -115,15 +123,22 @@ def create_site(home: Path, *, model: str) -> Site:
 
 
 def write_site(site: Site) -> None:
-    """Write the settings: the last step of making a home, so that half a home is none."""
+    """Write the settings, synced, the whole of them or nothing.
+
+    The last step of making a home, so that half a home is none.
+    """
     import yaml
 
-    text = yaml.safe_dump(
-        {"schema": SCHEMA, "origin": site.origin, "model": site.model}, sort_keys=False
-    )
+    settings = {"schema": SCHEMA, "origin": site.origin, "model": site.model}
+    if site.switching_to:
+        settings["switching_to"] = site.switching_to
     draft = site.home / "site.yaml.new"
-    draft.write_text(text)
+    with draft.open("w", encoding="utf-8") as file:
+        file.write(yaml.safe_dump(settings, sort_keys=False))
+        file.flush()
+        os.fsync(file.fileno())
     draft.replace(site.home / "site.yaml")
+    sync_folder(site.home)
 
 
 def open_site(home: Path) -> Site:
@@ -147,6 +162,11 @@ def open_site(home: Path) -> Site:
             hint="It was written by another version of fr; use that version.",
         )
     try:
-        return Site(home=home, origin=str(settings["origin"]), model=str(settings["model"]))
+        return Site(
+            home=home,
+            origin=str(settings["origin"]),
+            model=str(settings["model"]),
+            switching_to=str(settings.get("switching_to", "")),
+        )
     except KeyError as missing:
         raise ConfigurationError(f"{path} lacks the setting {missing}.") from None

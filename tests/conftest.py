@@ -9,7 +9,8 @@ from __future__ import annotations
 import io
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -23,6 +24,8 @@ from typer.testing import CliRunner
 
 from fr_cli.cli.main import app
 from fr_cli.face import weights
+from fr_cli.gallery.gallery import Gallery
+from fr_cli.operations.bench import Bench
 from fr_cli.records import Silence
 from fr_cli.site import user_home
 
@@ -117,6 +120,17 @@ class Fr:
         self.json("audit", "verify", "--full")
 
 
+@contextmanager
+def opened(fr: Fr) -> Iterator[tuple[Bench, Gallery]]:
+    """The tools of a home, and its gallery opened under an act of the log."""
+    with (
+        Bench(fr.home) as bench,
+        bench.audit.act("gallery stats", "administration") as act,
+        bench.gallery(act) as gallery,
+    ):
+        yield bench, gallery
+
+
 def write_csv(path: Path, columns: Sequence[str], *rows: Sequence[object]) -> Path:
     """A manifest."""
     lines = [",".join(columns), *(",".join(str(value) for value in row) for row in rows)]
@@ -133,7 +147,7 @@ def _no_home_of_the_account(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 def models() -> Path:
     """The folder of this account with the weights, fetched if they are not there."""
     folder = user_home() / "models"
-    weights.pull(weights.catalogue().values(), folder, listener=Silence())
+    weights.pull(weights.needed(), folder, listener=Silence())
     return folder
 
 

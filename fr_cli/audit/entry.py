@@ -23,6 +23,7 @@ from typing import NoReturn, TypeAlias, Union
 import rfc8785
 
 from fr_cli import __version__
+from fr_cli.records import utc
 
 JSON: TypeAlias = Union[bool, int, str, "Sequence[JSON]", "Mapping[str, JSON]", None]
 
@@ -65,6 +66,8 @@ def canonical(value: JSON) -> bytes:
 
 
 def _profiled(value: JSON) -> JSON:
+    if type(value) is str and value.isascii():  # almost all of an entry
+        return value
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, str):
@@ -182,7 +185,7 @@ def stamped(seq: int, **fields: JSON) -> dict[str, JSON]:
         v=1,
         seq=seq,
         n=base64.urlsafe_b64encode(secrets.token_bytes(16))[:22].decode(),
-        t=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+        t=utc(datetime.now(UTC), exact=True),
         boot=boot_id(),
         mono=time.monotonic_ns() % _LIMIT,
         host=os.uname().nodename,

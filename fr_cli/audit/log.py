@@ -23,10 +23,11 @@ from typing import Literal
 
 from fr_cli.audit import erasing
 from fr_cli.audit import lease as leases
+from fr_cli.audit.caching import Notes
 from fr_cli.audit.entry import JSON, KINDS, canonical
 from fr_cli.audit.line import MAX_LINE
 from fr_cli.audit.reboot import cut_short, same_boot
-from fr_cli.audit.storage import locked, read_tail, snapshot
+from fr_cli.audit.storage import APPENDING, locked, read_tail, snapshot
 from fr_cli.audit.writer import LOG, Writer, key_in_force, last_line
 from fr_cli.errors import (
     INTERRUPTED,
@@ -50,7 +51,6 @@ class AuditLog:
         self._leases = folder / "leases"
         self._signer = signer
         self._origin = origin
-        self._known = b""  # the line that this process wrote last
 
     @classmethod
     def create(cls, folder: Path, signer: SigningKey, origin: str) -> AuditLog:
@@ -71,6 +71,11 @@ class AuditLog:
                 key=base64.b64encode(signer.public).decode(),
             )
         return log
+
+    @property
+    def signer(self) -> SigningKey:
+        """The key that signed what was written last; another process may have rotated it since."""
+        return self._signer
 
     def head(self) -> Head:
         """The signed head of the file as it is now; writes nothing."""
@@ -95,21 +100,24 @@ class AuditLog:
         req = secrets.token_hex(16)
         # Looked for without the lock, for there may be many; judged with it.
         suspicious = leases.any_dead(self._leases)
-        lease = None
+        held: list[leases.Lease] = []
         try:
             with self._writer() as writer:
                 if suspicious or writer.rebooted:
-                    self._close_abandoned(writer)
-                lease = leases.take(self._leases, req, writer.end)
+                    self._close_abandoned(writer, held)
+                held.append(leases.take(self._leases, req, writer.end))
                 writer.append(cmd=command, act=kind, ph="intent", req=req, **intent)
+            while len(held) > 1:
+                with suppress(OSError):  # what is left behind is judged once more, and is closed
+                    held.pop(0).end()
         except BaseException:
-            if lease:
+            for lease in held:
                 lease.drop()
             raise
-        return Act(self, command, kind, lease)
+        return Act(self, command, kind, held[0])
 
     def rotate(
-        self, new: SigningKey, keys: Path | None = None, passphrase: str | None = None
+        self, new: SigningKey, keys: Path | None = None, passphrase: bytes | None = None
     ) -> Head:
         """Sign with a new key from here on; the head is of the entry that names it.
 
@@ -142,46 +150,54 @@ class AuditLog:
         assert act.head is not None
         return act.head
 
-    def _close_abandoned(self, writer: Writer) -> None:
+    def _close_abandoned(self, writer: Writer, held: list[leases.Lease]) -> None:
+        """Close what dead processes left open; the leases may end when that is on disk."""
         for lease in leases.dead(self._leases):
-            try:
-                # A crash may have come before the intent, or after the outcome: then there is
-                # nothing to close.
-                entry = writer.unfinished(lease.req, lease.offset)
-                if entry:
-                    if unstruck := erasing.pending(entry):
-                        erasing.strike(writer, frozenset(unstruck))
-                    writer.append(cmd=entry["cmd"], act=entry["act"], ph="abandoned", req=lease.req)
-            except BaseException:
-                lease.drop()
-                raise
-            lease.end()
+            held.append(lease)
+            # A crash may have come before the intent, or after the outcome: then there is
+            # nothing to close.
+            entry = writer.unfinished(lease.req, lease.offset)
+            if entry:
+                if unstruck := erasing.pending(entry):
+                    erasing.strike(writer, frozenset(unstruck))
+                writer.append(cmd=entry["cmd"], act=entry["act"], ph="abandoned", req=lease.req)
 
     @contextmanager
     def _writer(self) -> Iterator[Writer]:
-        with self._locked() as writer:
-            writer.resume()
-            if writer.signer != self._signer:
-                with suppress(
-                    OSError, ConfigurationError
-                ):  # then it stays beside the old one, and is found there
-                    writer.signer = writer.signer.install()
-                self._signer = writer.signer
-            writer.rebooted = not same_boot(writer.last)
-            if writer.rebooted:
-                for req, offset in cut_short(writer).items():
-                    leases.revive(self._leases, req, offset)
-            writer.repair()
-            try:
+        """The log for appending; when the block is left, all that it wrote is on disk."""
+        try:
+            with self._locked() as writer:
+                writer.resume()
+                if writer.signer != self._signer:
+                    with suppress(
+                        OSError, ConfigurationError
+                    ):  # then it stays beside the old one, and is found there
+                        writer.signer = writer.signer.install()
+                    self._signer = writer.signer
+                writer.rebooted = not same_boot(writer.last)
+                if writer.rebooted:
+                    for req, offset in cut_short(writer).items():
+                        leases.revive(self._leases, req, offset)
+                writer.repair()
                 yield writer
-            finally:
-                self._known = writer.last
+                writer.release()
+                writer.settle()
+        except AuditUnwritable as trouble:
+            # What a failed sync has left is cut off; if not now, then by whoever writes next.
+            if isinstance(trouble.__cause__, OSError):
+                with suppress(AuditUnwritable, AuditBroken), self._locked() as writer:
+                    writer.resume()
+            raise
 
     @contextmanager
     def _locked(self, flags: int = 0) -> Iterator[Writer]:
         try:
-            with locked(self.path, flags) as handle:
-                yield Writer(handle, self.path.parent, self._signer, self._origin, self._known)
+            with locked(self.path, flags | APPENDING) as handle:
+                notes = Notes(self.path.parent)
+                try:
+                    yield Writer(handle, notes, self.path.parent, self._signer, self._origin)
+                finally:
+                    notes.close()
         except FileNotFoundError as trouble:
             raise AuditUnwritable(
                 f"The audit log {self.path} is missing.",
@@ -206,7 +222,7 @@ class Act:
         self.exit_code = 0
         self.head: Head | None = None
         self._log = log
-        self._command = command
+        self.command = command
         self._kind = kind
         self._lease = lease
         self._decision: dict[str, JSON] = {}
@@ -228,7 +244,7 @@ class Act:
             self._append(writer, "batch", body)
 
     def _append(self, writer: Writer, phase: str, body: dict[str, JSON]) -> Head:
-        return writer.append(cmd=self._command, act=self._kind, ph=phase, req=self.id, **body)
+        return writer.append(cmd=self.command, act=self._kind, ph=phase, req=self.id, **body)
 
     def __enter__(self) -> Act:
         return self
@@ -242,8 +258,9 @@ class Act:
         outcome = self._outcome(trouble)
         try:
             with self._log._writer() as writer:
-                self.head = self._append(writer, "outcome", outcome)
-                self._lease.end()
+                head = self._append(writer, "outcome", outcome)
+            self.head = head
+            self._lease.end()
         except BaseException as failure:
             if self.head is None:
                 self._lease.drop()

@@ -13,9 +13,10 @@ from typing import Any
 from fr_cli.audit.entry import CLOSING, JSON, check_fields, parse
 from fr_cli.audit.line import Line
 from fr_cli.errors import AuditBroken, UsageProblem
+from fr_cli.records import utc
 
 #: Phases that are an act by themselves.
-_ALONE = frozenset({"genesis", "recovery"})
+_ALONE = frozenset({"genesis", "recovery", "rotation"})
 
 
 @dataclass
@@ -88,7 +89,11 @@ class ActRecord:
 
     def mentions(self, ids: Collection[str]) -> bool:
         """Whether one of these stands in an entry as a whole string."""
-        return any(text in ids for entry in self.entries for text in _strings(entry))
+        return any(text in ids for text in self.strings())
+
+    def strings(self) -> Iterator[str]:
+        """Every string value of its entries."""
+        return (text for entry in self.entries for text in _strings(entry))
 
 
 def _strings(value: JSON) -> Iterator[str]:
@@ -176,9 +181,8 @@ def moment(text: str, *, end: bool = False) -> str:
         time = datetime.fromisoformat(text)
         if end and len(text) <= len("2026-03-02"):
             time += timedelta(days=1)
-        utc = time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+        return utc(time.replace(tzinfo=UTC) if time.tzinfo is None else time, exact=True)
     except (ValueError, OverflowError):
         raise UsageProblem(
             f"{text!r} is not a time.", hint="Write 2026-03-02, or 2026-03-02T10:11:12+00:00."
         ) from None
-    return utc.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"

@@ -18,18 +18,21 @@ PATIENCE = 10.0
 #: How often an act opens the file again that was replaced while it waited.
 REOPENINGS = 10
 
+APPENDING = os.O_RDWR | os.O_APPEND
 _SMALL = 4096
-_APPENDING = os.O_RDWR | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
+_NOTHING_TO_SYNC = {errno.EINVAL, errno.EROFS}
+#: Seconds between two looks at a lock that another process holds: at first, and at most.
+_PAUSE, _LONGEST_PAUSE = 0.0001, 0.002
 
 
 @contextmanager
-def locked(path: Path, flags: int) -> Iterator[int]:
-    """A handle for appending, alone with the file; TimeoutError after PATIENCE.
+def locked(path: Path, flags: int = APPENDING) -> Iterator[int]:
+    """A handle, alone with the file; TimeoutError after PATIENCE.
 
     Where the file was replaced while this process waited (an erasure does so), the new one.
     """
     for _ in range(REOPENINGS):
-        handle = os.open(path, flags | _APPENDING, 0o600)
+        handle = os.open(path, flags | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
             _lock(handle, fcntl.LOCK_EX)
             if not os.path.samestat(os.fstat(handle), os.stat(path)):
@@ -38,32 +41,62 @@ def locked(path: Path, flags: int) -> Iterator[int]:
             return
         finally:
             try:
-                fcntl.flock(handle, fcntl.LOCK_UN)  # closing would not, if a child has a copy
+                release(handle)
             finally:
                 os.close(handle)
     raise OSError(errno.ESTALE, "it was replaced again and again while this process waited")
 
 
+def release(handle: int) -> None:
+    """Let others have the file; closing would not, if a child has a copy of the handle."""
+    fcntl.flock(handle, fcntl.LOCK_UN)
+
+
 def snapshot(path: Path) -> tuple[BinaryIO, int]:
-    """The file for reading, and its length while nobody was in the middle of a line."""
+    """The file for reading, and its length while nobody was in the middle of a line.
+
+    So much is on disk for good, also where the writers of the last lines still wait for that: a
+    head that is given out must not be lost to a power cut.
+    """
     handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
     # A process that hangs with the lock must not keep anyone from looking.
     with suppress(TimeoutError):
         _lock(handle, fcntl.LOCK_SH)
     length = os.fstat(handle).st_size
-    fcntl.flock(handle, fcntl.LOCK_UN)
+    release(handle)
+    try:
+        os.fdatasync(handle)
+    except OSError as trouble:
+        if trouble.errno not in _NOTHING_TO_SYNC:
+            os.close(handle)
+            raise
     return os.fdopen(handle, "rb"), length
 
 
 def _lock(handle: int, kind: int) -> None:
+    for _ in patience():
+        if got(handle, kind):
+            return
+
+
+def got(handle: int, kind: int = fcntl.LOCK_EX) -> bool:
+    """Whether the lock of a file could be had at once."""
+    try:
+        fcntl.flock(handle, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def patience() -> Iterator[None]:
+    """As often as it is worth to look whether a lock is free; at last TimeoutError."""
     deadline = time.monotonic() + PATIENCE
-    while True:
-        try:
-            return fcntl.flock(handle, kind | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() > deadline:
-                raise TimeoutError(errno.ETIMEDOUT, "another process holds its lock") from None
-            time.sleep(0.002)
+    pause = _PAUSE
+    while time.monotonic() < deadline:
+        yield
+        time.sleep(pause)
+        pause = min(2 * pause, _LONGEST_PAUSE)
+    raise TimeoutError(errno.ETIMEDOUT, "another process holds its lock")
 
 
 class Tail(NamedTuple):

@@ -1,7 +1,7 @@
 """What may be done under the lock of the log: resuming, repair after a crash, durable appending.
 
-Every check against what is on disk is made anew for each holder of the lock; the cache of the
-frontier only saves reading the file, and is never believed without the signed root.
+Every check against what is on disk is made anew for each holder of the lock; what another holder
+has noted saves reading and checking again, where the file is byte for byte what the note is of.
 """
 
 from __future__ import annotations
@@ -13,22 +13,23 @@ import os
 import secrets
 from collections.abc import Iterator
 from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 
-from fr_cli.audit import caching
+from fr_cli.audit.caching import FILE, Notes, State, digest
 from fr_cli.audit.entry import CLOSING, JSON, canonical, parse, stamped
 from fr_cli.audit.line import MAX_LINE, Line, lines, read_line, signed_line
 from fr_cli.audit.merkle import Frontier, leaf_hash
 from fr_cli.audit.rotation import PHASE as ROTATION
 from fr_cli.audit.rotation import claim, in_force, rotation_in
-from fr_cli.audit.storage import Tail, read_tail
+from fr_cli.audit.storage import Tail, read_tail, release
+from fr_cli.audit.syncing import Pending, alone, cut_back
 from fr_cli.disk import sync_folder
 from fr_cli.errors import AuditBroken, AuditUnwritable
 from fr_cli.keys import SigningKey
 from fr_cli.records import Head
 
 LOG = "audit.jsonl"
-CACHE = "frontier.json"
 
 
 def last_line(tail: Tail) -> Line:
@@ -54,54 +55,80 @@ def key_in_force(last: Line, signer: SigningKey, origin: str) -> SigningKey:
 class Writer:
     """What a process may do while it holds the lock of the log.
 
-    Call `begin`, or `resume` and `repair`, first. OSErrors go to the caller as they are. `known`
-    is a line that this process has signed: where it is still the last one, byte for byte, its
-    signature is not checked again.
+    Call `begin`, or `resume` and `repair`, first, and `settle` last. OSErrors go to the caller
+    as they are.
     """
 
     def __init__(
-        self, handle: int, folder: Path, signer: SigningKey, origin: str, known: bytes = b""
+        self, handle: int, notes: Notes, folder: Path, signer: SigningKey, origin: str
     ) -> None:
         self._handle = handle
+        self._notes = notes
         self.folder = folder
         self.signer = signer
         self._origin = origin
-        self._known = known
+        self._file = os.fstat(handle).st_ino
         self.frontier = Frontier()
         self.end = 0
         self.last = b""
         self.rebooted = False
+        self._settled = True
 
     def begin(self, **genesis: JSON) -> None:
-        """Write the first entry; AuditUnwritable if there is or was a log."""
-        if os.fstat(self._handle).st_size or (self.folder / CACHE).exists():
+        """Write the first entry, durable; AuditUnwritable if there is or was a log."""
+        if os.fstat(self._handle).st_size or not self._notes.empty():
             raise AuditUnwritable(
                 f"There is an audit log in {self.folder} already.", hint="It is never begun anew."
             )
-        self.append(**genesis)
+        try:
+            self.append(**genesis)
+            self.settle()
+        except BaseException:
+            os.ftruncate(self._handle, 0)
+            (self.folder / FILE).unlink()
+            raise
         sync_folder(self.folder)
 
     def resume(self) -> None:
-        """Take up the log where its last whole line ends; nothing is written yet.
+        """Take up the log where its last whole line ends; no line is written yet.
 
         AuditBroken if the file is not what was signed, or shorter than it once was.
         """
-        tail = read_tail(self._handle, os.fstat(self._handle).st_size)
+        if self._notes.in_doubt():
+            cut_back(self._handle, self._notes, chain([self.signer], self.signer.others()))
+        length = os.fstat(self._handle).st_size
+        tip = self._notes.tip(self.signer)
+        if tip and (tip.file, tip.end) == (self._file, length) and tip.holds(self._handle):
+            # Whoever noted it has found all of this right, and it is untouched.
+            self.frontier, self.end = tip.frontier, length
+            self.last = os.pread(self._handle, length - tip.start, tip.start)
+            self._tail = Tail(self.last, length, length)
+        else:
+            self._read(length)
+
+    def _read(self, length: int) -> None:
+        """Take up the log from the file, checking its last line."""
+        tail = self._tail = read_tail(self._handle, length)
         last = last_line(tail)
-        if tail.text != self._known:
-            self.signer = key_in_force(last, self.signer, self._origin)
-        cached, offset = caching.recall(self.folder / CACHE)
-        if cached.size >= last.size or offset >= tail.end:
+        self.signer = key_in_force(last, self.signer, self._origin)
+        tip, durable = self._notes.tip(self.signer), self._notes.durable(self.signer)
+        if durable and durable.frontier.size > last.size:
             raise AuditBroken(
-                f"The audit log was cut: it had {cached.size + 1} entries and has {last.size}.",
+                f"The audit log was cut: it had {durable.frontier.size} entries and has "
+                f"{last.size}.",
                 hint=self._hint(),
             )
-        self.end = tail.end
-        # Without a cache, or where it is not of these bytes, the whole file is read.
-        replayed = self._replay(cached.copy(), offset, last)
-        if not (replayed or self._replay(Frontier(), 0, last, cached)):
+        self.end, self.last = tail.end, tail.text
+        # Without a note, or where it is not of these bytes, the whole file is read.
+        replayed = any(
+            known.end <= tail.end
+            and known.holds(self._handle)
+            and self._replay(known.frontier.copy(), known.end, last)
+            for known in (tip, durable)
+            if known
+        )
+        if not (replayed or self._replay(Frontier(), 0, last, durable)):
             raise AuditBroken("The entries of the audit log are not those that were signed.")
-        self._tail, self.last = tail, tail.text
 
     def repair(self) -> None:
         """Set aside what a crash tore off, and record it."""
@@ -112,27 +139,27 @@ class Writer:
     def _hint(self) -> str:
         return (
             "If it was restored on purpose, compare it with a head kept elsewhere and then "
-            f"remove {self.folder / CACHE}."
+            f"remove {self.folder / FILE}."
         )
 
     def _replay(
-        self, frontier: Frontier, offset: int, last: Line, cached: Frontier | None = None
+        self, frontier: Frontier, offset: int, last: Line, durable: State | None = None
     ) -> bool:
         """Bring a frontier from the offset to the end; False if that is not the signed root.
 
-        AuditBroken if it is, but the cache remembers another past.
+        AuditBroken if it is, but what was durable once is another past.
         """
         rotation = rotation_in(last)
         same = True
         try:
             for text in self.lines(offset):
-                if cached and frontier.size == cached.size:
-                    same = frontier == cached
                 # What the new key says that it has taken over must be what is there.
                 at = rotation if rotation and rotation.seq == frontier.size else None
                 if at and frontier.root() != base64.b64decode(at.root):
                     return False
                 frontier.append(read_line(text).leaf)
+                if durable and frontier.size == durable.frontier.size:
+                    same = frontier == durable.frontier
         except ValueError:
             return False
         if (frontier.size, frontier.root()) != (last.size, base64.b64decode(last.root)):
@@ -168,11 +195,15 @@ class Writer:
         return [entry for entry in found if entry.get("req") == req]
 
     def append(self, **fields: JSON) -> Head:
-        """Write an entry of these fields; on return it is on disk, and this is its signed head.
+        """Write an entry of these fields; this is its signed head, durable once it is settled.
 
-        OSError if it is not: then the file is cut back to what it was, and nothing is tried
-        again, for after a failed fsync the kernel may have dropped the bytes.
+        OSError if it cannot be written: then the file is cut back to what it was.
         """
+        head = self._write(fields)
+        self._notes.set_tip(self._state(), self.signer)
+        return head
+
+    def _write(self, fields: dict[str, JSON]) -> Head:
         body = canonical(stamped(self.frontier.size, **fields))
         frontier = self.frontier.copy()
         frontier.append(leaf_hash(body))
@@ -183,40 +214,72 @@ class Writer:
         try:
             if os.write(self._handle, line) != len(line):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            os.fdatasync(self._handle)
         except BaseException:
             with suppress(OSError):
                 os.ftruncate(self._handle, self.end)
             raise
-        caching.remember(self.folder / CACHE, self.frontier, self.end)
         self.frontier = frontier
         self.end += len(line)
         self.last = line
+        self._settled = False
         return Head(frontier.size, root)
 
+    def release(self) -> None:
+        """Let others append: what this process wrote may be settled without the lock."""
+        release(self._handle)
+
+    def settle(self) -> None:
+        """Return when all that was appended is on disk; others may append meanwhile.
+
+        OSError if it cannot be: it is not tried again, for the kernel may have dropped it.
+        """
+        if not self._settled:
+            pending = Pending(self._handle, self.folder / LOG, self._state(), self.last)
+            pending.settle(self._notes, self.signer)
+            self._settled = True
+
+    def _state(self) -> State:
+        start, line = self.end - len(self.last), digest(self.last)
+        return State(self._file, start, self.end, line, self.frontier)
+
+    def _note(self) -> None:
+        """Note that the log is durable as it is now."""
+        with alone(self._notes):
+            self._notes.set_tip(self._state(), self.signer)
+            self._notes.set_durable(self._state(), self.signer)
+        self._settled = True
+
     def rotate(self, new: SigningKey) -> Head:
-        """Name a new key, which signs all that follows."""
+        """Name a new key, which signs all that follows; on return this is on disk."""
         seq, root = self.frontier.size, base64.b64encode(self.frontier.root()).decode()
-        head = self.append(
-            cmd="key-rotate",
-            act="administration",
-            ph=ROTATION,
-            req=secrets.token_hex(16),
-            **claim(self._origin, seq, root, self.signer.public, new),
+        # There is no tip of it under the old key, so that nobody can go on with that.
+        head = self._write(
+            {
+                "cmd": "key-rotate",
+                "act": "administration",
+                "ph": ROTATION,
+                "req": secrets.token_hex(16),
+                **claim(self._origin, seq, root, self.signer.public, new),
+            }
         )
-        self.signer, self.last = new, b""
+        self.settle()
+        self.signer = new
+        self._note()
         return head
 
     def move(self, handle: int, before: Frontier, offset: int) -> None:
-        """Go on in another file of the same entries; its last line begins at the offset."""
+        """Go on in another file of the same entries, durable; its last line begins at the offset.
+
+        `before` is the tree before that line.
+        """
         os.dup2(handle, self._handle, inheritable=False)
-        self.end = os.fstat(self._handle).st_size
-        caching.remember(self.folder / CACHE, before, offset)
+        there = os.fstat(handle)
+        self._file, self.end = there.st_ino, there.st_size
+        self.last = os.pread(handle, there.st_size - offset, offset)
+        self._note()
 
     def forget(self) -> None:
-        """Remove the cache, durable."""
-        (self.folder / CACHE).unlink(missing_ok=True)
-        sync_folder(self.folder)
+        """Nothing is to be forgotten before the file is replaced: the notes name its inode."""
 
     def _set_aside(self, tail: Tail) -> None:
         torn = os.pread(self._handle, tail.length - tail.end, tail.end)

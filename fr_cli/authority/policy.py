@@ -54,6 +54,15 @@ class Policy(_Strict):
     evaluation: Literal["warn", "refuse"]
     #: The greatest age of each retention group; None for no limit. Homes of before have no rules.
     retention: dict[str, Days | None] = {"default": None}
+    #: How long the log keeps what each command did; None for no limit.
+    audit_retention: dict[str, Days | None] = {"default": None}
+
+    #: Whether enrolled photos are kept, sealed; else a later change of model needs new photos.
+    keep_photos: bool = False
+    #: How long who was purged is kept out of the gallery; None for ever.
+    suppression_days: Days | None = None
+    #: How long the key of a backup is kept.
+    backup_days: Days = 30
 
     @property
     def quality_floors(self) -> dict[str, float]:

@@ -19,8 +19,11 @@ COMMANDS = {
     "evaluate": "Measure error rates on labelled photos.",
     "purge": "Delete subjects for good: one, those of a watchlist or source, the expired, or all.",
     "gallery": "Look after the gallery.",
+    "upgrade": "Bring a home of an older version up to this one.",
     "models": "Fetch and check weights.",
-    "audit": "Check, prove and read the signed log.",
+    "status": "Say how the home stands: model, gallery, log, last acts.",
+    "doctor": "Check the installation and the home, and say what mends it.",
+    "audit": "Check, prove, read and look after the signed log.",
     "report": "Report on a period from the log.",
     "policy": "Show and check the policy.",
 }

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 
     from fr_cli.operations.demo import Chapter
 
+OPENING = (
+    "Ten people who do not exist, a home that is made for this alone, eight steps, a few seconds "
+    "(the first time, 39 MB of weights are fetched)."
+)
 #: The chapter in which the notes to an answer are shown; they are the same in those after it.
 FIRST_SEARCH = 3
 
@@ -38,6 +42,7 @@ def demo(
 
     session = session_of(context)
     chapters = []
+    session.output.note(plain(OPENING, "italic"))
     with _home(keep) as home:
         for number, chapter in enumerate(story(home, session.listener), start=1):
             title = plain(f"{number}. {chapter.title}", "bold")
@@ -47,12 +52,28 @@ def demo(
     session.output.show(
         {"schema": "fr/demo/1", "home": str(keep) if keep else None, "chapters": chapters},
         "",
-        plain("Next:", "bold"),
-        plain(f"  fr --home {keep} gallery stats") if keep else plain("  fr demo --keep DIR"),
+        *(plain(line) for line in _to_play(keep)),
+        plain("With photos of your own:", "bold"),
         plain("  fr init && fr models pull"),
         plain("  fr enroll FOLDER            one folder a person, or a manifest"),
         plain("  fr identify PHOTO --case ID --reason unknown-person"),
     )
+
+
+def _to_play(keep: Path | None) -> list[str]:
+    """What to type next in the home that was kept, or how to keep one."""
+    if keep is None:
+        return ["The home is gone again. To keep one and play with it: fr demo --keep DIR"]
+    from fr_cli.operations.demo import LOOKALIKE, selfie
+
+    fr = f"fr --home {keep}"
+    return [
+        f"The home stays in {keep}. Try:",
+        f"  {fr} status",
+        f"  {fr} identify {selfie(LOOKALIKE)} --case DEMO --reason test --html sheet.html",
+        f"  {fr} audit show",
+        f"  {fr} doctor",
+    ]
 
 
 @contextlib.contextmanager

@@ -10,6 +10,7 @@ import typer
 from fr_cli.cli import options
 from fr_cli.cli.output import plain, table
 from fr_cli.cli.wiring import session_of
+from fr_cli.records import counted
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -33,6 +34,7 @@ def enroll(
         bool, typer.Option("--retry", help="Try images again that were refused before.")
     ] = False,
     workers: options.Workers = None,
+    wait: options.Wait = None,
 ) -> None:
     """Enrol reference photos. Run it nightly: unchanged images cost a hash."""
     from fr_cli.operations.enroll import Source
@@ -40,7 +42,7 @@ def enroll(
 
     session = session_of(context)
     choice = options.chosen_face(None, largest)
-    with session.bench() as bench:
+    with session.bench(wait=wait) as bench:
         result = take_in(Source(source, rejects, choice, retry, workers), bench, session.listener)
     session.output.show(document(result), *pictures(result))
     raise typer.Exit(result.exit_code)
@@ -57,6 +59,7 @@ def document(result: Enrolled) -> dict[str, Any]:
         "rejected": len(result.rejects),
         "rejected_before": result.rejected_before,
         "shared_images": result.shared_images,
+        "photos": result.photos,
         "rejects": [
             {
                 "line": one.line,
@@ -79,20 +82,25 @@ def pictures(result: Enrolled) -> list[RenderableType]:
     """What the run did, in words."""
     lines: list[RenderableType] = [
         plain(
-            f"{result.added:,} references added, "
+            f"{counted(result.added, 'reference')} added, "
             + (f"{result.replaced:,} of them in place of older ones, " * bool(result.replaced))
             + f"{result.updated:,} updated, "
             f"{result.unchanged:,} unchanged, {len(result.rejects):,} refused"
             + (f", {result.rejected_before:,} refused before" if result.rejected_before else "")
             + "."
         ),
-        plain(f"The gallery holds {result.references:,} references of {result.subjects:,} people."),
+        plain(
+            f"The gallery holds {counted(result.references, 'reference')} of "
+            f"{counted(result.subjects, 'person', 'people')}."
+        ),
     ]
+    if result.photos:
+        lines.append(plain(f"{result.photos:,} photos are kept, sealed, as the policy says."))
     if result.shared_images:
         lines.append(
             plain(
-                f"{result.shared_images} images are enrolled under another subject too: one of "
-                "the two labels is probably wrong.",
+                f"Enrolled under another subject too: {counted(result.shared_images, 'image')}. "
+                "One of the two labels is probably wrong.",
                 "yellow",
             )
         )

@@ -164,7 +164,7 @@ def evaluate(
     from fr_cli.cli.evaluation import plots as drawing
     from fr_cli.operations.evaluate import evaluate as measure
     from fr_cli.operations.record import BEGINS, write_record
-    from fr_cli.operations.trial import Study
+    from fr_cli.operations.study import Study
 
     session = session_of(context)
     if forget_cache:
@@ -180,7 +180,7 @@ def evaluate(
         fusion=fusion.value, random_galleries=random_galleries, gallery_size=gallery_size,
         seed=seed, site_data=site_data, holdout=holdout, eer=eer, pairs=pairs is not None,
         scores=scores, gallery=gallery, cache=not no_cache, search_loss=search_loss,
-        require=require,
+        require=require, record=record is not None,
     )  # fmt: skip
     if plots:
         drawing.require()

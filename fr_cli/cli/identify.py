@@ -12,6 +12,7 @@ from fr_cli.cli.draft import draft
 from fr_cli.cli.output import plain, table
 from fr_cli.cli.sheet import page
 from fr_cli.cli.wiring import session_of
+from fr_cli.records import counted
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -154,9 +155,10 @@ def pictures(result: Identification, *, notes: bool = True) -> list[RenderableTy
     if answer.fpir and answer.threshold:
         rate = answer.fpir
         guess = f" Extrapolated: {one_in(rate.low)} to {one_in(rate.high)}." * rate.extrapolated
+        compared = counted(rate.compared, "reference")
         lines.append(
             plain(
-                f"Of people who are not in this gallery ({rate.compared:,} references), "
+                f"Of people who are not in this gallery ({compared}), "
                 f"about {one_in(rate.value)} would still get a candidate at this "
                 f"threshold ({answer.threshold.score:.2f}).{guess}"
             )

@@ -91,4 +91,6 @@ def root(
     if version:
         typer.echo(f"fr {__version__}")
     elif context.invoked_subcommand is None:
-        typer.echo(context.get_help())
+        from fr_cli.cli.status import first_words
+
+        first_words(context.obj)

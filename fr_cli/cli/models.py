@@ -3,61 +3,90 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from fr_cli.cli.output import plain, table
 from fr_cli.cli.wiring import session_of
 
+if TYPE_CHECKING:
+    from fr_cli.face.catalogue import Model
+
 app = typer.Typer(help="Fetch and check weights.", no_args_is_help=True, rich_markup_mode=None)
+
+AcceptLicence = Annotated[
+    bool, typer.Option("--accept-licence", help="Accept licences that are not free for every use.")
+]
 
 
 @app.command("list")
 def list_models(context: typer.Context) -> None:
-    """List the catalogue."""
+    """List the catalogue, with what was pinned in this home."""
     from fr_cli.face import weights
+    from fr_cli.site import model_folders
 
     session = session_of(context)
-    models = list(weights.catalogue().values())
-    rows = table("Model", "Task", "Licence", "Size", "SHA-256")
+    folders = model_folders(session.home)
+    models = [weights.resolved(name, folders) for name in weights.catalogue()]
+    rows = table("Model", "Task", "Template", "Licence", "Size", "SHA-256")
     for model in models:
-        size = f"{model.size / 1e6:.1f} MB"
-        rows.add_row(model.name, model.task, model.licence, size, model.sha256[:16] + "…")
+        rows.add_row(
+            model.name, model.task, str(model.dimension or "–"), _licence(model), _size(model),
+            _hash(model),
+        )  # fmt: skip
     session.output.show(
-        {
-            "schema": "fr/models-list/1",
-            "models": [
-                {
-                    "name": model.name,
-                    "task": model.task,
-                    "file": model.file,
-                    "sha256": model.sha256,
-                    "size": model.size,
-                    "licence": model.licence,
-                    "commercial": model.commercial,
-                    "provenance": model.provenance,
-                }
-                for model in models
-            ],
-        },
+        {"schema": "fr/models-list/1", "models": [_document(model) for model in models]},
         rows,
+        plain("* Not free for every use, or not stated: fr models pull NAME --accept-licence"),
     )
+
+
+def _licence(model: Model) -> str:
+    return model.licence + ("" if model.commercial else " *")
+
+
+def _size(model: Model) -> str:
+    return f"{model.size / 1e6:.1f} MB" if model.size else "–"
+
+
+def _hash(model: Model) -> str:
+    from fr_cli.face.catalogue import named
+
+    if model.sha256 is None:
+        return "not known: pin it"
+    return model.sha256[:16] + "…" + ("" if named(model.name).sha256 else " (pinned)")
+
+
+def _document(model: Model) -> dict[str, object]:
+    from fr_cli.face.catalogue import named
+
+    names = (
+        "name", "task", "engine", "file", "sha256", "size", "dimension", "input_size", "alignment",
+        "colour_order", "normalisation", "licence", "commercial", "provenance",
+    )  # fmt: skip
+    pinned = model.sha256 is not None and named(model.name).sha256 is None
+    return {name: getattr(model, name) for name in names} | {"pinned": pinned}
 
 
 @app.command("pull")
 def pull(
     context: typer.Context,
-    names: Annotated[list[str] | None, typer.Argument(help="Models; all by default.")] = None,
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Models; those of this home by default.")
+    ] = None,
     source: Annotated[
         Path | None, typer.Option("--from", help="Take the files from this folder only.")
     ] = None,
+    accept_licence: AcceptLicence = False,
 ) -> None:
     """Fetch weights: from a folder, the package index, or their upstream address."""
     from fr_cli.operations import models
 
     session = session_of(context)
-    pulled = models.pull(names or [], session.home, source, session.listener)
+    pulled = models.pull(
+        names or [], session.home, source, session.listener, accept_licence=accept_licence
+    )
     session.output.show(
         {
             "schema": "fr/models-pull/1",
@@ -81,15 +110,44 @@ def pull(
     )
 
 
-@app.command("check")
-def check(context: typer.Context) -> None:
-    """Hash the weights that are there again."""
-    from fr_cli.errors import WeightsWrong
-    from fr_cli.face import weights
-    from fr_cli.site import model_folders
+@app.command("pin")
+def pin(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="A model whose hash the catalogue does not know.")],
+    file: Annotated[Path, typer.Argument(help="Its weights, as you got them.")],
+    accept_licence: AcceptLicence = False,
+) -> None:
+    """Take a file as the right one of a model, by its SHA-256, from now on.
+
+    Nothing else is loaded for that model then. The file is copied into the home.
+    """
+    from fr_cli.operations import models
 
     session = session_of(context)
-    states = weights.check(model_folders(session.home))
+    pinned = models.pin(name, file, session.home, accept_licence=accept_licence)
+    session.output.show(
+        {
+            "schema": "fr/models-pin/1",
+            "name": pinned.name,
+            "sha256": pinned.sha256,
+            "size": pinned.size,
+        },
+        plain(f"{pinned.name} is the file of SHA-256 {pinned.sha256} from now on."),
+        plain("Compare that with what its publisher says: nobody else has checked it."),
+    )
+
+
+@app.command("check")
+def check(context: typer.Context) -> None:
+    """Hash the weights again: those that this home needs, and all others that are there."""
+    from fr_cli.errors import WeightsWrong
+    from fr_cli.face import weights
+    from fr_cli.site import model_folders, open_site
+
+    session = session_of(context)
+    own = open_site(session.home).model if (session.home / "site.yaml").exists() else "SFace"
+    needed = [model.name for model in weights.needed(own)]
+    states = weights.check(model_folders(session.home), needed)
     session.output.show(
         {
             "schema": "fr/models-check/1",

@@ -28,6 +28,17 @@ Workers = Annotated[
     int | None, typer.Option("--workers", min=1, help="Processes to use; all cores by default.")
 ]
 
+Wait = Annotated[
+    float | None,
+    typer.Option(
+        "--wait",
+        min=0,
+        metavar="SECONDS",
+        help="How long to wait for another command that changes the gallery; 30 by default.",
+        show_default=False,
+    ),
+]
+
 
 def hoisted(arguments: list[str]) -> list[str]:
     """Move global options to the front, wherever they stand before a bare `--`."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import typer
 
 from fr_cli.cli.output import plain, table
@@ -19,10 +21,6 @@ def show(context: typer.Context) -> None:
     rows = table("Reason", "For", "Legal basis")
     for name, reason in policy.reasons.items():
         rows.add_row(plain(name), plain(reason.description), plain(reason.legal_basis))
-    kept = ", ".join(
-        f"{group}: {f'{days:,} days' if days else 'no limit'}"
-        for group, days in policy.retention.items()
-    )
     session.output.show(
         {"schema": "fr/policy-show/1", **policy.model_dump(), "sha256": digest},
         rows,
@@ -30,8 +28,15 @@ def show(context: typer.Context) -> None:
         plain(f"FPIR target: 1 in {1 / policy.identify.fpir_target:,.0f}"),
         plain(f"Longest candidate list: {policy.identify.max_candidates}"),
         plain(f"Without an evaluation in force: {policy.evaluation}"),
-        plain(f"References are kept: {kept}"),
+        plain(f"References are kept: {_days(policy.retention)}"),
+        plain(f"Entries of the log are kept: {_days(policy.audit_retention)}"),
         plain(f"SHA-256 {digest}", "dim"),
+    )
+
+
+def _days(rules: Mapping[str, int | None]) -> str:
+    return ", ".join(
+        f"{name}: {f'{days:,} days' if days else 'no limit'}" for name, days in rules.items()
     )
 
 

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from fr_cli.cli.options import Wait
 from fr_cli.cli.output import plain, table
 from fr_cli.cli.wiring import Session, session_of
 from fr_cli.errors import UsageProblem
+from fr_cli.records import counted
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -52,6 +54,7 @@ def purge(
         Path | None, typer.Option("--certificate", help="Write the signed certificate here.")
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    wait: Wait = None,
 ) -> None:
     """Delete subjects for good: one, those of a watchlist or source, the expired, or all.
 
@@ -63,7 +66,7 @@ def purge(
     if lift is not None:
         if dry_run or include_held or certificate:
             raise UsageProblem("--lift goes with --reason and --yes only.", hint="Leave the rest.")
-        _lift(session, lift, reason, yes=yes)
+        _lift(session, lift, reason, yes=yes, wait=wait)
         return
     from fr_cli.gallery.selection import Selection
     from fr_cli.operations.purge import Order, preview
@@ -74,7 +77,7 @@ def purge(
     selection = Selection(*chosen, include_held)
     if not dry_run:
         _confirm(session, selection, yes=yes)
-    with session.bench() as bench:
+    with session.bench(wait=wait) as bench:
         if dry_run:
             plan = preview(selection, bench)
             session.output.show(_plan_document(plan), *_plan_pictures(plan))
@@ -115,18 +118,18 @@ def _confirm(session: Session, selection: Selection, *, yes: bool) -> None:
     typer.confirm(f"Delete {what} for good?", abort=True, err=True)
 
 
-def _lift(session: Session, subject_id: str, reason: str, *, yes: bool) -> None:
+def _lift(session: Session, subject_id: str, reason: str, *, yes: bool, wait: float | None) -> None:
     from fr_cli.operations.purge import lift
 
     if not yes:
         raise UsageProblem(
             "Lifting lets a purged person be enrolled again.", hint="Confirm it with --yes."
         )
-    with session.bench() as bench:
+    with session.bench(wait=wait) as bench:
         lifted = lift(subject_id, reason, bench)
     session.output.show(
         {"schema": "fr/purge-lift/1", "subject_id": subject_id, "lifted": lifted},
-        plain(f"{subject_id} may be enrolled again: {lifted} marks were removed."),
+        plain(f"{subject_id} may be enrolled again ({counted(lifted, 'mark')} removed)."),
     )
 
 
@@ -138,6 +141,7 @@ def document(report: PurgeReport) -> dict[str, Any]:
         "subjects": report.subjects,
         "in_part": report.in_part,
         "references": report.references,
+        "photos": report.photos,
         "finished": report.finished,
         "shared_images": report.shared_images,
         "kept": [{"rule": rule, "references": n} for rule, n in report.kept.items()],
@@ -151,20 +155,26 @@ def document(report: PurgeReport) -> dict[str, Any]:
 def pictures(report: PurgeReport) -> list[RenderableType]:
     """What was deleted, in words."""
     if report.subject_id is not None and not report.in_part:
-        first = f"{report.subject_id} is deleted: {report.references} references and their key."
+        count = counted(report.references, "reference")
+        first = f"{report.subject_id} is deleted: {count} and the key."
     else:
         first = (
-            f"{report.references:,} references are deleted: {report.subjects:,} people are gone "
-            f"with their keys, {report.in_part:,} keep other references."
+            f"Deleted: {counted(report.references, 'reference')}. Gone with their keys: "
+            f"{counted(report.subjects, 'person', 'people')}; {report.in_part:,} with other "
+            "references that stay."
         )
     lines: list[RenderableType] = [plain(first)]
+    if report.photos:
+        lines.append(plain(f"{report.photos:,} kept photos are gone with them."))
     if report.finished:
-        lines.append(plain(f"{report.finished:,} purges that were cut short are finished."))
+        lines.append(
+            plain(f"Finished, for they were cut short: {counted(report.finished, 'purge')}.")
+        )
     if report.shared_images:
         lines.append(
             plain(
-                f"{report.shared_images:,} of their photos are enrolled under another subject "
-                "too, and still found there.",
+                f"Enrolled under another subject too, and still found there: "
+                f"{counted(report.shared_images, 'photo')} of theirs.",
                 "yellow",
             )
         )
@@ -176,11 +186,17 @@ def pictures(report: PurgeReport) -> list[RenderableType]:
                 "file in backups, and the source of the photos, are outside of what fr can delete."
             )
         )
+    if until := report.certificate["certificate"]["complete_after"]:
+        lines.append(
+            plain(f"Backups from before can be read until {until}; none brings them back.")
+        )
     return [*lines, plain(f"Entry {report.head.size} of the audit log.", "dim")]
 
 
 def _doubts(doubts: Any) -> list[str]:
-    return [f"{count:,} references are kept in doubt: {rule}." for rule, count in doubts.items()]
+    return [
+        f"Kept in doubt, {counted(count, 'reference')}: {rule}." for rule, count in doubts.items()
+    ]
 
 
 def _plan_document(plan: Plan) -> dict[str, Any]:
@@ -210,8 +226,8 @@ def _plan_pictures(plan: Plan) -> list[RenderableType]:
     lines: list[RenderableType] = [rows] if going or plan.staying else []
     lines.append(
         plain(
-            f"{len(going):,} references would go: {whole:,} people with their keys, "
-            f"{len(plan.going) - whole:,} keep other references."
+            f"Would go: {counted(len(going), 'reference')}; {counted(whole, 'person', 'people')} "
+            f"with their keys, {len(plan.going) - whole:,} with other references that stay."
         )
     )
     lines += [plain(f"{count:,} would be kept: {rule}.") for rule, count in plan.kept.items()]

@@ -76,6 +76,7 @@ def page(result: Identification) -> str:
         portrait=base64.b64encode(result.sheet.portrait).decode(),
         eyes=result.quality.native("InterEyeDistance"),
         candidates=[_row(one, result) for one in answer.candidates],
+        shown=len(result.sheet.faces),
         expected=expected(answer.fpir) if answer.fpir else "",
         quality=result.quality.advice,
         compared=result.compared,
@@ -113,6 +114,7 @@ def _row(one: Candidate, result: Identification) -> dict[str, Any]:
         "bar": Bar(round(100 * one.score / whole, 1), round(100 * floor / whole, 1)),
         "above": f"{one.score - floor:.2f} above the threshold {floor:.2f}",
         "origin": _said(result.sheet.origins.get(one.reference_uid)),
+        "face": base64.b64encode(result.sheet.faces.get(one.reference_uid, b"")).decode(),
     }
 
 

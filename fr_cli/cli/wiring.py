@@ -11,6 +11,7 @@ import typer
 from fr_cli.cli.output import Output, TerminalListener
 
 if TYPE_CHECKING:
+    from fr_cli.keys.passphrase import Ask
     from fr_cli.operations.bench import Bench
     from fr_cli.records import Listener
 
@@ -27,11 +28,35 @@ class Session:
         """Hears the progress of operations, and draws it."""
         return TerminalListener(self.output)
 
-    def bench(self) -> Bench:
-        """The tools of the home; ConfigurationError (3) if there is no home."""
+    def bench(self, *, wait: float | None = None) -> Bench:
+        """The tools of the home; ConfigurationError (3) if there is no home.
+
+        `wait` is how many seconds a change of the gallery waits for another one.
+        """
         from fr_cli.operations.bench import Bench
 
-        return Bench(self.home)
+        return Bench(self.home, terminal(), wait=wait)
+
+    def new_passphrase(self) -> bytes:
+        """A passphrase to be set; ConfigurationError (3) where none can be had."""
+        from fr_cli.keys.passphrase import new_passphrase
+
+        return new_passphrase(terminal())
+
+
+def terminal() -> Ask | None:
+    """Asks for a passphrase at the terminal without showing it; None where there is no terminal.
+
+    Not on standard input, where a photo may come from.
+    """
+    import os
+    from getpass import getpass
+
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_CLOEXEC))
+    except OSError:
+        return None
+    return getpass
 
 
 def session_of(context: typer.Context) -> Session:

@@ -79,7 +79,8 @@ def decide(
     if calibration is None:
         return Answer(
             "inconclusive",
-            "There is no calibration for this model, so no error rate can be stated.",
+            "There is no calibration for this model, so no error rate can be stated and nobody is "
+            "named. Make one on labelled photos of a few thousand people: fr evaluate --calibrate.",
         )
     threshold = threshold_for(calibration, compared.references, floor_score, fpir_target)
     rate = fpir(calibration, threshold.cosine, compared.references)

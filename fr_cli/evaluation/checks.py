@@ -7,10 +7,11 @@ Four things that look wrong, each for a person to look at:
 - `two_people`: photographs under one name no more alike than strangers are;
 - `leak`: a probe all but the same as a reference of its subject: a copy, or of one sitting.
 
-"More than chance explains" is judged by the data's own tail: above a cosine that strangers in
-this set would reach with a chance of one in twenty. Label errors are themselves the highest
-comparisons and would lift that tail; so it begins with a fit that they cannot move, whatever lies
-above is taken out and the tail is fitted again, until nothing new stands out.
+"More than chance explains" is judged by the data's own tail: above the cosine that strangers in a
+set of this size reach once, so that of a clean set one pair or so may be shown for nothing. Label
+errors are themselves the highest comparisons and would lift that tail. So it begins with a fit
+that they cannot move; what lies where strangers hardly come is taken out and the tail is fitted
+again, until nothing new stands out.
 """
 
 from __future__ import annotations
@@ -34,8 +35,9 @@ Places = NDArray[np.int64]
 #: JPEG quality 60 reaches 0.98 in the median of 30, one at half the size 0.96: some copies are
 #: missed. Two photographs of one sitting reach 0.978 (London set, neutral and smiling).
 COPY = 0.98
-#: Strangers reach the cosine of a `same_person` in one data set of twenty.
-CHANCE = 0.05
+#: So many comparisons of strangers are expected at or above the cosine of a `same_person`, and at
+#: or above one that is kept out of the fit: looser, the fit would eat its own tail.
+EXPECTED, APART = 1.0, 0.05
 #: One pair of strangers in ten is as alike as a `two_people`.
 STRANGE = 0.1
 _TAIL, _FEWEST = 1e-3, 500
@@ -82,7 +84,7 @@ def suspects(
 
 
 def beyond_chance(sample: ImpostorSample) -> float:
-    """The cosine that strangers reach with a chance of 1 in 20 in so many comparisons.
+    """The cosine that strangers are expected to reach once in so many comparisons.
 
     Infinite where the sample is too small for a tail (under 10,000 comparisons).
     """
@@ -93,15 +95,18 @@ def beyond_chance(sample: ImpostorSample) -> float:
     excesses = sample.cosines[sample.cosines > u] - u
     # To begin with an exponential tail through the median, which no few errors can move; it
     # falls more slowly than cosines do.
-    level = u + float(np.median(excesses)) / math.log(2.0) * math.log(wanted / CHANCE)
-    while (kept := excesses[excesses + u < level]).size > _FEWEST / 2:
+    beta = float(np.median(excesses)) / math.log(2.0)
+    apart = u + beta * math.log(wanted / APART)
+    level = u + beta * math.log(wanted / EXPECTED)
+    while (kept := excesses[excesses + u < apart]).size > _FEWEST / 2:
         fit = (kept.size / sample.comparisons, *fit_pareto(kept))
         tail = Extrapolation(u, np.array([fit, fit]))
-        lower = tail.threshold(CHANCE / sample.comparisons)[0]
-        settled = not ((excesses + u >= lower) & (excesses + u < level)).any()
-        level = min(level, lower)
-        if settled:
+        lower, level = (
+            tail.threshold(expected / sample.comparisons)[0] for expected in (APART, EXPECTED)
+        )
+        if not ((excesses + u >= lower) & (excesses + u < apart)).any():
             break
+        apart = lower
     return level
 
 

@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 from fr_cli.evaluation.impostors import BINS, Comparisons
 
 Floats = NDArray[np.float64]
+#: Mated scores of a half below which a map fitted to it says nothing of the other.
+FEWEST = 30
 
 
 @dataclass(frozen=True)
@@ -49,8 +51,8 @@ def scored(compared: Comparisons) -> Scored:
 
 
 def likelihood_ratio(one: Scored, other: Scored) -> LikelihoodRatio | None:
-    """The costs of two halves of the people; None if a half lacks mated or non-mated scores."""
-    if not all(half.mated.size and half.nonmated.size for half in (one, other)):
+    """The costs of two halves of the people; None if a half has fewer than 30 mated scores."""
+    if not all(half.mated.size >= FEWEST and half.nonmated.size for half in (one, other)):
         return None
     halves = [_mapped(half, *affine(rest)) for half, rest in ((one, other), (other, one))]
     both = _joined(one, other)

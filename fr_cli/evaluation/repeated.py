@@ -44,7 +44,7 @@ class Repeated:
     without one.
     """
 
-    draws: int
+    galleries: int
     rank1: Spread | None
     targets: tuple[AtTarget, ...]
     tpir_at_floor: Spread | None
@@ -57,7 +57,7 @@ def repeated(
     """The spread of each rate; `floor_cosine` is the threshold of the policy's floor."""
     floor = [] if floor_cosine is None else [(draw, floor_cosine) for draw in draws]
     return Repeated(
-        draws=len(draws),
+        galleries=len(draws),
         rank1=_spread([rates.within_rank(draw, 1).value for draw in draws]),
         targets=tuple(_at_target(draws, target) for target in targets),
         tpir_at_floor=_spread([rates.tpir(*one).value for one in floor]),

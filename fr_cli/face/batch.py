@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from fr_cli.errors import FrError, PhotoUnreadable
-from fr_cli.face import weights
-from fr_cli.face.pipeline import DETECTOR, Choice, FacePipeline
+from fr_cli.face import golden
+from fr_cli.face.pipeline import Choice, FacePipeline
 from fr_cli.records import Template
 
 T = TypeVar("T")
@@ -43,8 +43,15 @@ class Maker:
     choice: Choice = "single"
 
     def pipeline(self) -> FacePipeline:
-        """Load the models; WeightsWrong if they are missing or altered."""
-        return FacePipeline.load(self.folders, embedder=self.embedder, floors=self.floors)
+        """Load the models and check them on the golden photo; WeightsWrong if they are missing,
+        altered, or give another template than they did."""
+        pipeline = FacePipeline.load(self.folders, embedder=self.embedder, floors=self.floors)
+        try:
+            golden.check_or_record(pipeline, self.folders[0])
+        except BaseException:
+            pipeline.close()
+            raise
+        return pipeline
 
 
 def templates(
@@ -65,8 +72,7 @@ def templates(
     if count < 2:
         yield from _alone(everything, maker)
         return
-    for name in (DETECTOR, maker.embedder):  # said here, not by every worker
-        weights.load(weights.named(name), maker.folders)
+    maker.pipeline().close()  # what is wrong is said here, not by every worker
     with closing(_Crew(maker, count)) as crew:
         for key, photo in everything:
             crew.send(key, photo)

@@ -1,47 +1,39 @@
-"""Crop → vector, through DeepFace's model clients.
-
-DeepFace supplies the client (input layout, colour order, forward pass). Its loader is replaced:
-it checks no hash, downloads on its own, and fixes the number of threads by the machine, so that
-the same photo could give another template in another worker.
-"""
+"""Crop → vector: what the network is fed, and the unit vector that comes of it."""
 
 from __future__ import annotations
 
-import contextlib
-import importlib
 import math
-import os
-import sys
-from collections.abc import Iterator
-from types import ModuleType
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from fr_cli.errors import QualityTooLow
-from fr_cli.face.weights import Model
+from fr_cli.errors import ConfigurationError, FrError, QualityTooLow, WeightsWrong
+from fr_cli.face.catalogue import Model
+from fr_cli.face.engines import forward_of
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+#: DeepFace's clients that bring a BGR crop of 0 to 1 into their own form.
+_SELF_FED = ("SFace", "Dlib")
+
 
 class Embedder:
-    """One of DeepFace's recognition models, loaded from verified bytes."""
+    """A recognition model, loaded from verified bytes; `parts` are those of the model's parts."""
 
-    def __init__(self, model: Model, weights: bytes) -> None:
+    def __init__(self, model: Model, weights: bytes, parts: Sequence[bytes] = ()) -> None:
         self.model = model
-        with _deepface(model, weights) as modeling:
-            self._client: Any = modeling.get_model_class("facial_recognition", model.deepface)()
+        self._feed = _feeder(model)
+        self._forward = forward_of(model, weights, parts)
 
     def embed(self, crop: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """A unit vector, shape (dimension,), from an aligned BGR crop of shape (112, 112, 3).
+        """A unit vector, shape (dimension,), from an aligned BGR crop (height, width, 3).
 
         Raises QualityTooLow for a crop that the model cannot describe.
         """
         import numpy as np
 
-        # The client multiplies by 255 and truncates; the half keeps every value what it was.
-        scaled = (crop.astype(np.float64) + 0.5) / 255
-        vector = np.asarray(self._client.forward(scaled), np.float64).ravel()
+        vector = np.asarray(self._forward(self._feed(crop)), np.float64).ravel()
         if vector.shape != (self.model.dimension,):
             raise RuntimeError(f"{self.model.name} returned shape {vector.shape}")
         norm = float(np.linalg.norm(vector))
@@ -52,47 +44,50 @@ class Embedder:
         return np.asarray(vector / norm, np.float32)
 
 
-@contextlib.contextmanager
-def _deepface(model: Model, weights: bytes) -> Iterator[Any]:
-    """DeepFace's `modeling` module, with a loader that takes our bytes and nothing else."""
-    os.environ["DEEPFACE_BACKEND_ENGINE"] = "onnx"
-    os.environ["DEEPFACE_LOG_LEVEL"] = "50"  # it logs to standard output
-    with _no_downloader():
-        onnx_utils: Any = importlib.import_module("deepface.commons.onnx_utils")
-    modeling = importlib.import_module("deepface.modules.modeling")
+def trial(model: Model, weights: bytes) -> None:
+    """Load weights that nobody here has seen, and embed noise; WeightsWrong (50) if that fails."""
+    import numpy as np
 
-    def session(file_name: str, source_url: object) -> object:
-        import onnxruntime
-
-        if file_name != model.file:
-            raise RuntimeError(f"{model.name} asked for {file_name}, expected {model.file}")
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        return onnxruntime.InferenceSession(
-            weights, sess_options=options, providers=["CPUExecutionProvider"]
-        )
-
-    original = onnx_utils.build_session
-    onnx_utils.build_session = session
+    width, height = model.input_size or (0, 0)
+    noise = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
     try:
-        yield modeling
-    finally:
-        onnx_utils.build_session = original
+        Embedder(model, weights).embed(noise)
+    except FrError:
+        raise
+    except Exception as trouble:
+        raise WeightsWrong(
+            f"These are not weights of {model.name}: it cannot be run with them "
+            f"({type(trouble).__name__}).",
+            hint=f"{model.file} is due, for {model.engine}; nothing was kept.",
+        ) from trouble
 
 
-@contextlib.contextmanager
-def _no_downloader() -> Iterator[None]:
-    """Empty stand-ins while DeepFace's weight helper is imported.
+def _feeder(model: Model) -> Callable[[NDArray[np.uint8]], NDArray[np.float32]]:
+    """From a BGR crop to what the client is fed."""
+    import numpy as np
 
-    gdown and requests cost 0.2 CPU s to import and would fetch unhashed weights; with the
-    stand-ins bound in their place DeepFace cannot download anything in this process.
-    """
-    names = [name for name in ("gdown", "requests") if name not in sys.modules]
-    sys.modules.update({name: ModuleType(name) for name in names})
-    try:
-        yield
-    finally:
-        for name in names:
-            del sys.modules[name]
+    if model.deepface in _SELF_FED:
+        # They multiply by 255 and truncate: the half keeps every value what it was. dlib's client
+        # does so only if nothing is above 1.
+        return lambda crop: np.minimum((crop.astype(np.float64) + 0.5) / 255, 1)
+    if model.normalisation not in NORMALISATIONS:
+        raise ConfigurationError(f"No normalisation is called {model.normalisation!r}.")
+    normalise = NORMALISATIONS[model.normalisation]
+    step = -1 if model.colour_order == "RGB" else 1
+    return lambda crop: np.asarray(normalise(crop[..., ::step].astype(np.float32)), np.float32)
+
+
+def _whitened(pixels: Any) -> Any:
+    """FaceNet's `prewhiten`: a flat picture is not divided by zero."""
+    deviation = max(float(pixels.std()), 1 / math.sqrt(pixels.size))
+    return (pixels - pixels.mean()) / deviation
+
+
+#: By their names in the catalogue.
+NORMALISATIONS: dict[str, Callable[[Any], Any]] = {
+    "none, 0 to 255": lambda pixels: pixels,
+    "0 to 1": lambda pixels: pixels / 255,
+    "(x - 127.5) / 127.5": lambda pixels: (pixels - 127.5) / 127.5,
+    "(x - 127.5) / 128": lambda pixels: (pixels - 127.5) / 128,
+    "per image (x - mean) / deviation": _whitened,
+}

@@ -12,11 +12,13 @@ import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from fr_cli.errors import NoFace, SeveralFaces
 from fr_cli.face import quality, weights
-from fr_cli.face.alignment import align
+from fr_cli.face.alignment import ARCFACE, align, crop_of
+from fr_cli.face.catalogue import DETECTOR, EMBEDDER
+from fr_cli.face.choices import check_licence, resolved
 from fr_cli.face.detection import Detector, Face, prominent
 from fr_cli.face.embedding import Embedder
 from fr_cli.face.photo import Decoder, Photo
@@ -24,12 +26,13 @@ from fr_cli.face.portrait import portrait
 from fr_cli.records import Template
 from fr_cli.site import default_home, model_folders
 
+if TYPE_CHECKING:
+    from fr_cli.records import Vector
+
 #: Which face of a photo is meant: the only one, the largest, the one nearest to the middle (of
 #: those not much smaller than the largest), or the n-th from the left (1 …).
 Choice = Literal["single", "largest", "central"] | int
 
-DETECTOR = "YuNet"
-EMBEDDER = "SFace"
 #: The default floor: below it a photo is refused, never answered with a quiet low score.
 FLOORS: Mapping[str, float] = {"InterEyeDistance": 24.0}
 
@@ -53,6 +56,7 @@ class FacePipeline:
         self._decoder = decoder
         self._detector = detector
         self._embedder = embedder
+        self._crop = crop_of(embedder.model.alignment)
         self._floors = floors
 
     @classmethod
@@ -65,15 +69,21 @@ class FacePipeline:
     ) -> FacePipeline:
         """Load detector and embedder from the first folder that has them.
 
-        Raises WeightsWrong when weights are missing or are not the catalogue's bytes.
+        Raises WeightsWrong when weights are missing or are not the right bytes, and
+        ConfigurationError when their licence was not accepted or a package is missing.
         """
         places = model_folders(default_home()) if folders is None else folders
-        finder, model = weights.named(DETECTOR), weights.named(embedder)
+        model, parts = resolved(embedder, places), _parts(embedder, places)
+        check_licence(model, places)
         return cls(
             Decoder(),
-            Detector(weights.load(finder, places)),
-            Embedder(model, weights.load(model, places)),
-            fingerprint(embedder),
+            Detector(weights.load(weights.named(DETECTOR), places)),
+            Embedder(
+                model,
+                weights.load(model, places),
+                [weights.load(part, places) for part in parts],
+            ),
+            fingerprint(embedder, places),
             floors,
         )
 
@@ -94,14 +104,39 @@ class FacePipeline:
         template, face = self._made(photo, choice)
         return template, portrait(photo.pixels, face.landmarks)
 
+    def portrait_of(self, data: bytes, template: Vector) -> bytes:
+        """The face in an encoded photo that a template was made of, for people to look at.
+
+        Of several faces it is the one most like the template. Raises as `template` does.
+        """
+        photo = self._decoder.decode(data)
+        faces = self._detector.detect(photo.pixels)
+        if not faces:
+            raise NoFace("No face was found in the photo.")
+
+        def likeness(face: Face) -> float:
+            crop = align(photo.pixels, face.landmarks, self._crop)
+            return float(self._embedder.embed(crop) @ template)
+
+        face = max(faces, key=likeness) if len(faces) > 1 else faces[0]
+        return portrait(photo.pixels, face.landmarks)
+
+    def unjudged(self, data: bytes) -> Vector:
+        """The vector of the largest face in an encoded photo, whatever its quality."""
+        photo = self._decoder.decode(data)
+        face = choose(self._detector.detect(photo.pixels), "largest", photo.pixels.shape[:2])
+        return self._embedder.embed(align(photo.pixels, face.landmarks, self._crop))
+
     def _made(self, photo: Photo, choice: Choice) -> tuple[Template, Face]:
         faces = self._detector.detect(photo.pixels)
         face = choose(faces, choice, photo.pixels.shape[:2])
-        crop = align(photo.pixels, face.landmarks)
+        crop = align(photo.pixels, face.landmarks)  # the measures mean the same for all models
         others = [other for other in faces if other is not face]
         measured = quality.assess(face, others, photo.pixels, crop)
         judged = quality.judge(measured, self._floors)
         quality.enforce(judged)
+        if self._crop != ARCFACE:
+            crop = align(photo.pixels, face.landmarks, self._crop)
         return Template(self._embedder.embed(crop), self.fingerprint, judged), face
 
     def close(self) -> None:
@@ -148,14 +183,22 @@ def choose(faces: list[Face], choice: Choice, shape: tuple[int, ...]) -> Face:
     return from_left[number - 1]
 
 
-def fingerprint(embedder: str = EMBEDDER) -> str:
+def fingerprint(embedder: str = EMBEDDER, folders: Sequence[Path] = ()) -> str:
     """What makes templates comparable: weights, alignment, colour order and normalisation.
 
-    SHA-256 (hex) over the catalogue's values; two galleries compare only if it is equal.
+    SHA-256 (hex) over the catalogue's values; two galleries compare only if it is equal. Raises
+    WeightsWrong for a model without a known hash that is not pinned in the first of the folders.
     """
-    finder, model = weights.named(DETECTOR), weights.named(embedder)
+    model = resolved(embedder, folders)
+    hashes = [
+        weights.expected(one)[0]
+        for one in (weights.named(DETECTOR), model, *_parts(embedder, folders))
+    ]
     parts = (
-        finder.sha256, model.sha256, model.alignment, model.colour_order, model.normalisation,
-        "pipeline-1",
+        *hashes, model.alignment, model.colour_order, model.normalisation, "pipeline-1",
     )  # fmt: skip
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def _parts(embedder: str, folders: Sequence[Path]) -> list[weights.Model]:
+    return [resolved(name, folders) for name in weights.named(embedder).parts]

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fr_cli.face.alignment import REFERENCE, SIDE, similarity
+from fr_cli.face.alignment import REFERENCE, similarity
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
 WIDTH, HEIGHT = 320, 400
-#: Pixels between the eyes of a face seen from the front.
+#: Pixels between the eyes.
 EYES = 96
+_LARGER = 1.3
 _ZOOM = EYES / (REFERENCE[1][0] - REFERENCE[0][0])
 _EYE_LINE = 0.46 * HEIGHT
 #: What the photo does not show is grey, and not made up.
@@ -45,8 +46,17 @@ def portrait(pixels: NDArray[np.uint8], landmarks: NDArray[np.float64]) -> bytes
 
 
 def _placed(landmarks: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The transform of the photo that puts its eyes on the eye line, in the middle."""
-    matrix = _ZOOM * similarity(landmarks)
-    eye_line = (REFERENCE[0][1] + REFERENCE[1][1]) / 2
-    matrix[:, 2] += (WIDTH / 2 - _ZOOM * SIDE / 2, _EYE_LINE - _ZOOM * eye_line)
-    return matrix
+    """The transform of the photo that puts its eyes at their fixed places.
+
+    Of a head turned far aside the eyes lie close together: it is not made larger than _LARGER
+    times what all five landmarks ask for.
+    """
+    import numpy as np
+
+    left, right = landmarks[:2] @ (1, 1j)
+    turn = EYES / (right - left)
+    whole = _ZOOM * similarity(landmarks)
+    most = _LARGER * float(np.hypot(whole[0, 0], whole[1, 0]))
+    turn *= min(1.0, most / abs(turn))
+    shift = WIDTH / 2 + 1j * _EYE_LINE - turn * (left + right) / 2
+    return np.array([[turn.real, -turn.imag, shift.real], [turn.imag, turn.real, shift.imag]])

@@ -9,13 +9,14 @@ import itertools
 import os
 import subprocess
 import sys
+import tarfile
 import tempfile
 import time
 import zipfile
 import zlib
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -32,17 +33,23 @@ Chunks = Generator[bytes, None, None]
 
 @dataclass(frozen=True)
 class Package:
-    """A distribution on the package index that carries the file in its wheel of `size` bytes."""
+    """A distribution on the package index that carries the file, in a wheel of `size` bytes.
+
+    With `sha256` it is a source archive of these bytes: of one of those pip runs the set-up
+    program, to learn its name, so only an archive that was looked at is ever asked for.
+    """
 
     distribution: str
     version: str
     member: str
     size: int
+    sha256: str = ""
 
     @property
     def requirement(self) -> str:
         """As pip wants it."""
-        return f"{self.distribution}=={self.version}"
+        exact = f"{self.distribution}=={self.version}"
+        return f"{exact} --hash=sha256:{self.sha256}" if self.sha256 else exact
 
     def __str__(self) -> str:
         return f"{self.distribution} {self.version}"
@@ -70,38 +77,63 @@ def from_folder(path: Path) -> Chunks:
         raise RefusedError(f"{path.name}: {trouble.strerror}") from trouble
 
 
-def from_wheel(package: Package, download: Download) -> Chunks:
-    """Read one member of a wheel; nothing of it is imported or installed."""
-    wheel = download(package.requirement, package.size)
-    if isinstance(wheel, str):
-        raise RefusedError(wheel)
+def from_package(package: Package, download: Download) -> Chunks:
+    """Read one member of a wheel or a source archive; nothing of it is imported or installed."""
+    path = download(package.requirement, package.size)
+    if isinstance(path, str):
+        raise RefusedError(path)
+    kind = "archive" if package.sha256 else "wheel"
     try:
-        with zipfile.ZipFile(wheel) as archive, archive.open(package.member) as file:
+        with _member(path, package.member) as file:
             yield from _read(file)
     except KeyError as trouble:
-        raise RefusedError(f"its wheel has no {package.member}") from trouble
-    except (OSError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError) as trouble:
-        raise RefusedError("its wheel is damaged") from trouble
+        raise RefusedError(f"its {kind} has no {package.member}") from trouble
+    except (
+        OSError, EOFError, zipfile.BadZipFile, zlib.error, tarfile.TarError, RuntimeError
+    ) as trouble:  # fmt: skip
+        raise RefusedError(f"its {kind} is damaged") from trouble
+
+
+@contextmanager
+def _member(path: Path, name: str) -> Iterator[IO[bytes]]:
+    if path.suffix == ".whl":
+        with zipfile.ZipFile(path) as wheel, wheel.open(name) as file:
+            yield file
+        return
+    with tarfile.open(path) as archive:
+        opened = archive.extractfile(name)
+        if opened is None:
+            raise KeyError(name)
+        with opened:
+            yield opened
 
 
 def download(requirement: str, size: int, *, into: Path, listener: Listener) -> Path | str:
-    """The wheel, by the user's own pip with its settings, never installed; or what went wrong."""
+    """The package, by the user's own pip with its settings, never installed; or what went wrong."""
     if find_spec("pip") is None:
         return "pip is not installed beside fr"
-    folder = into / requirement
+    folder = into / requirement.split()[0]
     folder.mkdir(exist_ok=True)
     failure = _run_pip(requirement, size, folder, listener)
     if failure:
         return failure
-    return next(iter(folder.glob("*.whl")), "pip brought no wheel")
+    brought = (*folder.glob("*.whl"), *folder.glob("*.tar.gz"))
+    return next(iter(brought), "pip brought no package")
 
 
 def _run_pip(requirement: str, size: int, folder: Path, listener: Listener) -> str:
     """Run `pip download`; returns what went wrong, empty if nothing did."""
     # -P: a pip.py in the working directory is not pip.
     command = [sys.executable, "-P", "-m", "pip", "--disable-pip-version-check", "--no-input"]
-    command += ["download", "--quiet", "--no-deps", "--only-binary=:all:"]
-    command += ["--ignore-requires-python", "--dest", str(folder), requirement]
+    command += ["download", "--quiet", "--no-deps", "--ignore-requires-python"]
+    command += ["--dest", str(folder)]
+    if "--hash" in requirement:  # which pip reads in a file only
+        listed = folder / "requirement.txt"
+        listed.write_text(requirement + "\n")
+        name = requirement.partition("==")[0]
+        command += [f"--no-binary={name}", "--require-hashes", "--requirement", str(listed)]
+    else:
+        command += ["--only-binary=:all:", requirement]
     with tempfile.TemporaryFile() as errors:
         try:
             child = subprocess.Popen(  # noqa: S603 - every word is ours or of the catalogue
@@ -115,7 +147,7 @@ def _run_pip(requirement: str, size: int, folder: Path, listener: Listener) -> s
             return f"pip cannot be run: {trouble.strerror}"
         with child:
             try:
-                label = f"Downloading {requirement}"
+                label = f"Downloading {requirement.split()[0]}"
                 deque(listener.track(_growth(child, folder), label, size // CHUNK), 0)
             except TimeoutError:
                 return f"pip took longer than {PIP_SECONDS} s"

@@ -1,4 +1,4 @@
-"""Weights by their hash: which files there are, where they lie, and how to fetch them.
+"""Weights by their hash: where their files lie, and how to fetch them.
 
 The catalogue says what a file must be. Where it came from does not matter then, so several
 sources are tried, and every byte that is loaded or kept has been hashed first.
@@ -9,46 +9,34 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any, Literal
-
-import yaml
+from typing import Literal
 
 from fr_cli.disk import sync_folder
 from fr_cli.errors import ConfigurationError, WeightsWrong
 from fr_cli.face import sources
-from fr_cli.face.sources import CHUNK, Chunks, Package, RefusedError
+from fr_cli.face.catalogue import Model, catalogue, named, needed
+from fr_cli.face.choices import resolved
+from fr_cli.face.sources import CHUNK, Chunks, RefusedError
 from fr_cli.records import Listener
 
-
-@dataclass(frozen=True)
-class Model:
-    """One entry of the catalogue. `dimension` and `input_size` (width, height) are an embedder's.
-
-    `deepface` is DeepFace's name of the client; `commercial` is what the licence allows.
-    """
-
-    name: str
-    task: Literal["embedder", "detector"]
-    deepface: str
-    file: str
-    sha256: str
-    size: int
-    licence: str
-    commercial: bool
-    provenance: str
-    dimension: int | None
-    input_size: tuple[int, int] | None
-    alignment: str
-    colour_order: str
-    normalisation: str
-    packages: tuple[Package, ...]
-    url: str
+__all__ = [
+    "Model",
+    "Pulled",
+    "catalogue",
+    "check",
+    "expected",
+    "find",
+    "load",
+    "named",
+    "needed",
+    "pull",
+    "resolved",
+]
 
 
 @dataclass(frozen=True)
@@ -61,45 +49,14 @@ class Pulled:
     already: bool
 
 
-Status = Literal["ok", "missing", "wrong"]
+Status = Literal["ok", "missing", "wrong", "unpinned"]
 #: A source by name, and how to read the file of a model from it in chunks.
 Source = tuple[str, Callable[[], Chunks]]
 
 
-@cache
-def catalogue() -> Mapping[str, Model]:
-    """The models that fr knows, by name."""
-    entries = yaml.safe_load(Path(__file__).with_name("catalogue.yaml").read_text())
-    return MappingProxyType({name: _model(name, **entry) for name, entry in entries.items()})
-
-
-def named(name: str) -> Model:
-    """A model of the catalogue; ConfigurationError (3) for a name that it lacks."""
-    try:
-        return catalogue()[name]
-    except KeyError:
-        raise ConfigurationError(
-            f"The catalogue has no model {name!r}.", hint=f"It has: {', '.join(catalogue())}."
-        ) from None
-
-
-def _model(
-    name: str,
-    *,
-    packages: list[dict[str, Any]],
-    input_size: list[int] | None,
-    **entry: object,
-) -> Model:
-    return Model(
-        name=name,
-        packages=tuple(Package(**package) for package in packages),
-        input_size=(input_size[0], input_size[1]) if input_size else None,
-        **entry,  # type: ignore[arg-type] # a test compares the catalogue with the types
-    )
-
-
 def find(model: Model, folders: Sequence[Path]) -> Path:
     """The first file of this name and size; raises WeightsWrong (50). Its hash is not checked."""
+    expected(model)
     for path in (folder / model.file for folder in folders):
         with suppress(OSError):
             if path.stat().st_size == model.size:
@@ -113,33 +70,53 @@ def find(model: Model, folders: Sequence[Path]) -> Path:
 def load(model: Model, folders: Sequence[Path]) -> bytes:
     """The bytes of the file, hashed as they are returned; raises WeightsWrong (50)."""
     path = find(model, folders)
+    sha256, size = expected(model)
     try:
         with path.open("rb") as file:
-            data = file.read(model.size + 1)
+            data = file.read(size + 1)
     except OSError as trouble:
         raise WeightsWrong(f"{path} cannot be read: {trouble.strerror}.") from trouble
     found = hashlib.sha256(data).hexdigest()
-    if found != model.sha256:
+    if found != sha256:
         raise WeightsWrong(
-            f"{path} is not the file of {model.name}: "
-            f"its SHA-256 is {found}, expected {model.sha256}.",
+            f"{path} is not the file of {model.name}: its SHA-256 is {found}, expected {sha256}.",
             hint="Somebody or something changed it. Fetch it again with: fr models pull",
         )
     return data
 
 
-def check(folders: Sequence[Path]) -> list[tuple[Model, Status]]:
-    """Every model of the catalogue with the state of its file, all hashes computed again."""
-    return [(model, _status(model, folders)) for model in catalogue().values()]
+def expected(model: Model) -> tuple[str, int]:
+    """The hash and the size that the file must have; WeightsWrong (50) if nobody has said."""
+    if model.sha256 is None or model.size is None:
+        raise WeightsWrong(
+            f"Nobody has said which bytes are right for {model.name}: the catalogue knows no hash.",
+            hint=f"Bring {model.file} from {model.url}, and use: fr models pin {model.name} FILE",
+        )
+    return model.sha256, model.size
+
+
+def check(folders: Sequence[Path], needed: Collection[str]) -> list[tuple[Model, Status]]:
+    """The models that are needed, and all others of which a file is there, hashed again."""
+    models = [resolved(name, folders) for name in catalogue()]
+    return [
+        (model, _status(model, folders))
+        for model in models
+        if model.name in needed or _lies(model, folders)
+    ]
 
 
 def _status(model: Model, folders: Sequence[Path]) -> Status:
     try:
         load(model, folders)
     except WeightsWrong:
-        there = any(os.path.lexists(folder / model.file) for folder in folders)
-        return "wrong" if there else "missing"
+        if model.sha256 is None:
+            return "unpinned"
+        return "wrong" if _lies(model, folders) else "missing"
     return "ok"
+
+
+def _lies(model: Model, folders: Sequence[Path]) -> bool:
+    return any(os.path.lexists(folder / model.file) for folder in folders)
 
 
 def pull(
@@ -177,10 +154,11 @@ def pull(
 def _sources(model: Model, folder: Path | None, download: sources.Download) -> list[Source]:
     if folder is not None:
         return [(str(folder), partial(sources.from_folder, folder / model.file))]
-    wheels: list[Source] = [
-        (str(package), partial(sources.from_wheel, package, download)) for package in model.packages
+    packages: list[Source] = [
+        (str(package), partial(sources.from_package, package, download))
+        for package in model.packages
     ]
-    return [*wheels, ("the upstream address", partial(sources.from_upstream, model.url))]
+    return [*packages, ("the upstream address", partial(sources.from_upstream, model.url))]
 
 
 def _there(model: Model, folders: Sequence[Path]) -> Pulled | None:
@@ -190,8 +168,8 @@ def _there(model: Model, folders: Sequence[Path]) -> Pulled | None:
 
 def _pull(model: Model, into: Path, places: Sequence[Source], listener: Listener) -> Pulled:
     wrong = []
+    total = -(-expected(model)[1] // CHUNK)
     for name, read in places:
-        total = -(-model.size // CHUNK)
         try:
             with closing(read()) as chunks:
                 counted = listener.track(chunks, f"{model.name} from {name}", total)
@@ -211,19 +189,20 @@ def _pull(model: Model, into: Path, places: Sequence[Source], listener: Listener
 def _keep(chunks: Iterable[bytes], model: Model, into: Path) -> Path:
     """Write, hash, and only then give the file its name; raises RefusedError, keeps no rest."""
     digest, size = hashlib.sha256(), 0
+    sha256, most = expected(model)
     descriptor, draft = tempfile.mkstemp(dir=into, prefix=f".{model.file}.")
     try:
         with open(descriptor, "wb") as file:
             for chunk in chunks:
                 size += len(chunk)
-                if size > model.size:
-                    raise RefusedError(f"the file is larger than the {model.size} bytes expected")
+                if size > most:
+                    raise RefusedError(f"the file is larger than the {most} bytes expected")
                 digest.update(chunk)
                 file.write(chunk)
-            if digest.hexdigest() != model.sha256:
+            if digest.hexdigest() != sha256:
                 raise RefusedError(
                     f"the file has {size} bytes and the SHA-256 {digest.hexdigest()}, "
-                    f"expected {model.size} and {model.sha256}"
+                    f"expected {most} and {sha256}"
                 )
             os.fchmod(file.fileno(), 0o644)
             file.flush()

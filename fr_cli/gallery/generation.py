@@ -14,7 +14,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import rfc8785
 from cryptography.exceptions import InvalidSignature, InvalidTag
@@ -130,7 +130,7 @@ class Generations:
         try:
             return (self.folder / name).read_bytes()
         except OSError as trouble:
-            raise GalleryDamaged(f"{name} cannot be read: {trouble.strerror}.") from trouble
+            raise _unreadable(name, trouble) from trouble
 
     def _manifest(self, number: int) -> dict[str, Any]:
         body, _, signature = self._get(f"{number:06d}.json").partition(b"\n")
@@ -144,11 +144,21 @@ class Generations:
             ) from None
         return dict(json.loads(body))
 
-    def _part(self, number: int, name: str, manifest: dict[str, Any], key: bytes) -> bytes:
-        sealed = self._get(f"{number:06d}.{name}")
-        if hashlib.sha256(sealed).hexdigest() != manifest["sha256"][name]:
-            raise GalleryDamaged(f"{number:06d}.{name} is not the file that its manifest names.")
-        return _unseal_chunks(key, sealed, f"{number}/{name}")
+    def _part(self, number: int, name: str, manifest: dict[str, Any], key: bytes) -> bytearray:
+        path = self.folder / f"{number:06d}.{name}"
+        try:
+            with path.open("rb") as file:
+                size = os.fstat(file.fileno()).st_size
+                data, found = _unseal_chunks(key, file, size, f"{number}/{name}")
+        except OSError as trouble:
+            raise _unreadable(path.name, trouble) from trouble
+        if found != manifest["sha256"][name]:
+            raise GalleryDamaged(f"{path.name} is not the file that its manifest names.")
+        return data
+
+
+def _unreadable(name: str, trouble: OSError) -> GalleryDamaged:
+    return GalleryDamaged(f"{name} cannot be read: {trouble.strerror}.")
 
 
 def _pack(packed: Packed) -> Iterator[bytes]:
@@ -157,7 +167,7 @@ def _pack(packed: Packed) -> Iterator[bytes]:
     yield packed.vectors.astype("<f4").tobytes()
 
 
-def _unpack(data: bytes, annoy: bytes, manifest: dict[str, Any]) -> Packed:
+def _unpack(data: bytearray, annoy: bytearray, manifest: dict[str, Any]) -> Packed:
     import numpy as np
 
     rows, dimension = int(manifest["rows"]), int(manifest["dimension"])
@@ -167,7 +177,7 @@ def _unpack(data: bytes, annoy: bytes, manifest: dict[str, Any]) -> Packed:
         np.frombuffer(data, "<i8", rows),
         np.frombuffer(data, "<i8", rows, 8 * rows),
         np.frombuffer(data, "<f4", rows * dimension, 16 * rows).reshape(rows, dimension),
-        annoy,
+        bytes(annoy),
         int(manifest["search_k"]),
     )
 
@@ -181,20 +191,23 @@ def _seal_chunks(key: bytes, data: bytes, name: str) -> Iterator[bytes]:
         yield cipher.encrypt(_nonce(name, index), chunk, f"{name}/{index}/{total}".encode())
 
 
-def _unseal_chunks(key: bytes, sealed: bytes, name: str) -> bytes:
+def _unseal_chunks(key: bytes, file: BinaryIO, size: int, name: str) -> tuple[bytearray, str]:
+    """What is sealed in a file, decrypted chunk by chunk, and the SHA-256 (hex) of the file."""
     cipher, step = AESGCM(key), CHUNK + _TAG
-    total = -(-len(sealed) // step)
-    view = memoryview(sealed)
-    out = bytearray(max(0, len(sealed) - total * _TAG))
+    total = -(-size // step)
+    out = bytearray(max(0, size - total * _TAG))
+    digest = hashlib.sha256()
     try:
         for index in range(total):
-            part = view[index * step : (index + 1) * step]
-            out[index * CHUNK : index * CHUNK + len(part) - _TAG] = cipher.decrypt(
-                _nonce(name, index), part, f"{name}/{index}/{total}".encode()
-            )
-    except InvalidTag:
+            part = file.read(step)
+            digest.update(part)
+            cipher.decrypt_into(
+                _nonce(name, index), part, f"{name}/{index}/{total}".encode(),
+                memoryview(out)[index * CHUNK : index * CHUNK + len(part) - _TAG],
+            )  # fmt: skip
+    except (InvalidTag, ValueError):
         raise GalleryDamaged(f"Generation file {name} has been altered.") from None
-    return bytes(out)
+    return out, digest.hexdigest()
 
 
 def _nonce(name: str, index: int) -> bytes:

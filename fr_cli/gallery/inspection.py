@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fr_cli.errors import GalleryDamaged
 from fr_cli.gallery.gallery import Gallery
 from fr_cli.gallery.search import engine_for
-from fr_cli.records import Listener
+from fr_cli.records import Listener, counted
 
 _COUNTS = (
     "SELECT {}, count(*) FROM refs JOIN subjects ON subjects.pk = refs.subject "
@@ -25,6 +25,9 @@ class Stats:
     watchlists: dict[str, int]
     sources: dict[str, int]
     rejects: int
+    photos: int
+    photo_bytes: int
+    drafts: int
     generation: int
     beside_generation: int
     engine: str
@@ -53,6 +56,10 @@ def measure(gallery: Gallery) -> Stats:
             "SELECT count(*) FROM refs WHERE pk > ?", (int(store.meta("high_water")),)
         ).fetchone()[0]
         rejects = store.db.execute("SELECT count(*) FROM rejects").fetchone()[0]
+        photos, photo_bytes = store.db.execute(
+            "SELECT count(*), coalesce(sum(length(sealed)), 0) FROM photos"
+        ).fetchone()
+        drafts = store.db.execute("SELECT count(*) FROM drafts").fetchone()[0]
         subjects, references = gallery.count("subjects"), gallery.count("refs")
     return Stats(
         subjects=subjects,
@@ -60,6 +67,9 @@ def measure(gallery: Gallery) -> Stats:
         watchlists=watchlists,
         sources=sources,
         rejects=rejects,
+        photos=photos,
+        photo_bytes=photo_bytes,
+        drafts=drafts,
         generation=generation,
         beside_generation=beside,
         engine=engine_for(packed).name,
@@ -70,7 +80,17 @@ def measure(gallery: Gallery) -> Stats:
 
 def inspect(gallery: Gallery, listener: Listener) -> list[Finding]:
     """Everything that is wrong, with what mends it; empty for a whole gallery."""
-    return [*_database(gallery), *_templates(gallery, listener), *_generation(gallery)]
+    return [
+        *_keys(gallery),
+        *_database(gallery),
+        *_templates(gallery, listener),
+        *_generation(gallery),
+    ]
+
+
+def _keys(gallery: Gallery) -> Iterator[Finding]:
+    if gallery.wrapping.unfinished:
+        yield Finding("The keys were being wrapped anew when a command died", "fr gallery rebuild")
 
 
 def _database(gallery: Gallery) -> Iterator[Finding]:
@@ -80,11 +100,16 @@ def _database(gallery: Gallery) -> Iterator[Finding]:
     for table, row, parent, _ in gallery.store.db.execute("PRAGMA foreign_key_check").fetchall():
         what = f"Row {row} of {table} names a row of {parent} that is missing"
         yield Finding(what, "restore the gallery from its backup")
+    left = gallery.store.db.execute("SELECT count(*) FROM dead_slots").fetchone()[0]
+    if left:
+        yield Finding(f"{left} keys were left and not destroyed", "fr gallery rebuild")
     unfinished = gallery.store.db.execute(
         "SELECT count(*) FROM subjects WHERE state = 'purging'"
     ).fetchone()[0]
     if unfinished:
-        yield Finding(f"{unfinished} purges were cut short", "fr gallery rebuild")
+        yield Finding(
+            f"Cut short: the purge of {counted(unfinished, 'subject')}", "fr gallery rebuild"
+        )
 
 
 def _templates(gallery: Gallery, listener: Listener) -> Iterator[Finding]:
@@ -92,11 +117,12 @@ def _templates(gallery: Gallery, listener: Listener) -> Iterator[Finding]:
     for one in listener.track(rows, "Checking", len(rows)):
         try:
             gallery.open_sealed(one)
+            gallery.photo_of(one)
         except GalleryDamaged as trouble:
             # A purge alone would keep them out.
             name = one.subject_id
             mend = f"fr purge --subject {name}, fr purge --lift {name}, and enrol them again"
-            yield Finding(f"A template of {one.subject_id}: {trouble.message}", mend)
+            yield Finding(f"What is sealed of {one.subject_id}: {trouble.message}", mend)
 
 
 def _generation(gallery: Gallery) -> Iterator[Finding]:

@@ -2,8 +2,8 @@
 
 In this order, each step repeatable: marked and suppressed (nobody finds the subjects from here on,
 and no feed brings them back), keys destroyed (the point of no return), next generation built
-without them and the old one's key destroyed, references overwritten, write-ahead log emptied,
-marked rows removed.
+without them and the old one's key destroyed, all keys wrapped anew and the key that wrapped them
+destroyed, photos and references overwritten, write-ahead log emptied, marked rows removed.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING
 
 from fr_cli.errors import GalleryDamaged, GalleryLocked
 from fr_cli.gallery.lock import now
+from fr_cli.gallery.photos import count_photos, empty_photos, has_photo
+from fr_cli.gallery.rekeying import move
+from fr_cli.gallery.rows import Subject
 from fr_cli.gallery.selection import Going
-from fr_cli.gallery.store import Subject
 from fr_cli.gallery.suppression import suppress
-from fr_cli.gallery.vault import seal
-from fr_cli.gallery.view import bound
 
 if TYPE_CHECKING:
     from fr_cli.gallery.gallery import Gallery
@@ -30,12 +30,13 @@ if TYPE_CHECKING:
 class Purged:
     """What a purge removes of one subject: random ids, and a keyed hash for the id of the feed.
 
-    `whole` is False where the subject keeps other references.
+    `photos` of them were kept; `whole` is False where the subject keeps other references.
     """
 
     alias: str
     subject_uid: str
     reference_uids: tuple[str, ...]
+    photos: int
     whole: bool = True
 
 
@@ -46,6 +47,7 @@ def planned(gallery: Gallery, going: Sequence[Going]) -> list[Purged]:
             gallery.alias(one.subject.subject_id),
             one.subject.uid,
             tuple(reference.uid for reference in one.references),
+            sum(has_photo(gallery.store, reference.pk) for reference in one.references),
             one.whole,
         )
         for one in going
@@ -81,12 +83,8 @@ def _split(gallery: Gallery, one: Going, alias: str, slot: int, key: bytes) -> N
     """
     store, part = gallery.store, secrets.token_hex(4)
     gone = {reference.pk for reference in one.references}
-    for stays in store.references_of(one.subject.pk):
-        if stays.pk not in gone:
-            context = bound(stays.uid, stays.subject_id, gallery.fingerprint)
-            template = gallery.open_sealed(stays).astype("<f4").tobytes()
-            store.reseal(stays.pk, seal(key, template, context))
-    store.move_to_slot(one.subject.pk, slot)
+    staying = [row for row in store.references_of(one.subject.pk) if row.pk not in gone]
+    move(gallery, staying, one.subject.pk, slot, key)
     name, uid = f"{alias}/{part}", f"{one.subject.uid}/{part}"
     store.move_references(gone, store.add_subject(name, uid, one.subject.slot, now()))
     store.mark(uid, name)
@@ -102,6 +100,7 @@ def finish_what_was_begun(gallery: Gallery) -> list[Purged]:
             alias=one.subject_id.partition("/")[0],
             subject_uid=one.uid.partition("/")[0],
             reference_uids=gallery.store.reference_uids(one.pk),
+            photos=count_photos(gallery.store, one.pk),
             whole="/" not in one.uid,
         )
         for one in marked
@@ -120,6 +119,8 @@ def _finish(gallery: Gallery, marked: Sequence[Subject]) -> int:
         generation = gallery.rebuild()
     except GalleryDamaged:
         generation = gallery.rebuild(from_store=True)
+    gallery.wrapping.advance()
+    empty_photos(store, [subject.pk for subject in marked])
     with store.transaction():
         for subject in marked:
             store.empty_references(subject.pk)

@@ -9,6 +9,7 @@ from datetime import date, datetime
 #: The rule of a reference that names no group.
 DEFAULT = "default"
 HOLD = "hold"
+_NO = ("0", "false", "no")
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,16 @@ def _by_age(facts: Facts, rules: Mapping[str, int | None], today: date) -> Verdi
     if (today - start).days > days:
         return Verdict(True, f"group {group}: older than {days} days")
     return Verdict(False, f"group {group}: up to {days} days")
+
+
+def is_hold(said: str) -> bool:
+    """Whether the feed puts a reference on hold; anything but a clear no is one."""
+    return said.strip().lower() not in ("", *_NO)
+
+
+def lifts_hold(said: str) -> bool:
+    """Whether the feed says in so many words that there is no hold."""
+    return said.strip().lower() in _NO
 
 
 def _day(text: str) -> date | None:

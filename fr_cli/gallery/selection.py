@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Literal, NamedTuple
 
-from fr_cli.gallery.retention import HOLD, Facts, Verdict, judge
-from fr_cli.gallery.store import Store, Subject
+from fr_cli.gallery.retention import HOLD, Facts, Verdict, is_hold, judge
+from fr_cli.gallery.rows import Subject
+from fr_cli.gallery.store import Store
 
 Kind = Literal["subject", "watchlist", "source", "expired", "all"]
 NOT_SELECTED = "not selected"
@@ -151,8 +152,3 @@ def _verdict(
         dates = {name: said[name] for name in ("retention", "review_date", "captured_at")}
         return judge(Facts(row.enrolled_at, hold=hold, **dates), rules, today)
     return Verdict(False, HOLD) if hold else Verdict(True, selection.rule)
-
-
-def is_hold(said: str) -> bool:
-    """Whether the feed puts a reference on hold; anything but a clear no is one."""
-    return said.strip().lower() not in ("", "0", "false", "no")

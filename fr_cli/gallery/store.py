@@ -7,19 +7,14 @@ derived from these rows and can be rebuilt.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable
 
 from fr_cli.gallery.database import Database
-from fr_cli.records import Enrolment, Origin
+from fr_cli.gallery.retention import is_hold
+from fr_cli.gallery.rows import Changes, Known, NewReference, Sealed, Subject, provenance
+from fr_cli.records import Origin
 
-#: What of an Enrolment is kept as provenance (watchlist has a column: searches filter by it).
-_PROVENANCE = (
-    "image", "source", "captured_at", "lawful_basis", "retention", "review_date", "hold",
-    "extra",
-)  # fmt: skip
-
-#: What of that is shown beside a candidate: not the path of the image, nor free columns.
+#: What of its provenance is shown beside a candidate: not the path of the image, nor free columns.
 _ORIGIN = ("source", "captured_at", "lawful_basis", "retention", "review_date")
 
 #: The columns of `Sealed`, of subjects that a search may return.
@@ -27,52 +22,6 @@ _SEALED = (
     "SELECT refs.pk, refs.subject, subject_id, subjects.uid, reference_id, refs.uid, slot, sealed "
     "FROM refs JOIN subjects ON subjects.pk = refs.subject WHERE state = 'active'"
 )
-
-
-@dataclass(frozen=True)
-class NewReference:
-    """A reference ready to be stored: sealed, with its keyed image hash."""
-
-    uid: str
-    subject_pk: int
-    enrolment: Enrolment
-    image_key: str
-    sealed: bytes
-    quality: Mapping[str, float]
-
-
-@dataclass(frozen=True)
-class Subject:
-    """A subject's row; of one that is being purged `subject_id` is what stands for its id."""
-
-    pk: int
-    uid: str
-    slot: int
-    subject_id: str
-
-
-@dataclass(frozen=True)
-class Sealed:
-    """A reference's sealed template, with the slot of the key that opens it."""
-
-    pk: int
-    subject: int
-    subject_id: str
-    subject_uid: str
-    reference_id: str
-    uid: str
-    slot: int
-    sealed: bytes
-
-
-@dataclass(frozen=True)
-class Known:
-    """What the store holds under one subject and image."""
-
-    pk: int
-    reference_id: str
-    watchlist: str
-    provenance: str
 
 
 class Store(Database):
@@ -154,14 +103,27 @@ class Store(Database):
         row = self.db.execute("SELECT 1 FROM refs WHERE image_key = ? LIMIT 1", (image_key,))
         return row.fetchone() is not None
 
-    def add_reference(self, new: NewReference, act: str, now: str) -> list[str]:
-        """Store a reference; returns the uid of the one of the same reference id it replaces."""
+    def named(self, subject_id: str, reference_id: str) -> Known | None:
+        """The subject's reference of this id."""
+        row = self.db.execute(
+            "SELECT refs.pk, reference_id, watchlist, provenance FROM refs "
+            "JOIN subjects ON subjects.pk = refs.subject "
+            "WHERE subject_id = ? AND reference_id = ?",
+            (subject_id, reference_id),
+        ).fetchone()
+        return None if row is None else Known(*row)
+
+    def add_reference(self, new: NewReference, act: str, now: str) -> tuple[int, list[str]]:
+        """Store a reference; its pk, and the uid of the one of the same reference id it replaces.
+
+        The template of the replaced one is only gone when its subject's key is (rekeying.py).
+        """
         old = self.db.execute(
             "SELECT pk, uid FROM refs WHERE subject = ? AND reference_id = ?",
             (new.subject_pk, new.enrolment.reference_id),
         ).fetchall()
         self.remove_references(pk for pk, _ in old)
-        self.db.execute(
+        cursor = self.db.execute(
             "INSERT INTO refs (uid, subject, reference_id, image_key, watchlist, provenance, "
             "quality, sealed, act, enrolled_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
@@ -170,39 +132,42 @@ class Store(Database):
                 new.sealed, act, now,
             ),
         )  # fmt: skip
-        return [str(uid) for _, uid in old]
+        return int(cursor.lastrowid or 0), [str(uid) for _, uid in old]
 
-    def was_rejected(self, image_key: str) -> bool:
-        """Whether an image of this keyed hash was refused before."""
-        row = self.db.execute("SELECT 1 FROM rejects WHERE image_key = ?", (image_key,)).fetchone()
-        return row is not None
-
-    def remember_reject(self, image_key: str, reason: str) -> None:
-        """Remember that an image was refused."""
-        self.db.execute(
-            "INSERT OR REPLACE INTO rejects VALUES (?, ?, strftime('%Y-%m-%dT%H:%M:%SZ', 'now'))",
-            (image_key, reason),
-        )
-
-    def describe_again(self, changes: Sequence[tuple[int, Enrolment]]) -> None:
+    def describe_again(self, changes: Changes) -> tuple[list[int], set[int]]:
         """Apply changed metadata to unchanged images (pk, what is said of it now).
 
-        Reference ids may change places; an image that is left without its id is removed.
+        Reference ids may change places; an image that is left without its id is removed, unless
+        it is on hold: then the change is not made. Returns the pks that were changed, and the
+        subjects that lost an image.
         """
+        before = {pk: self.reference_id(pk) for pk, _ in changes}
         self.db.executemany("UPDATE refs SET reference_id = uid WHERE pk = ?", [
             (pk,) for pk, _ in changes
         ])  # fmt: skip
+        changed: list[int] = []
+        losing: set[int] = set()
         for pk, enrolment in changes:
-            held = self.db.execute(
-                "SELECT pk FROM refs WHERE reference_id = ? AND pk != ? "
+            taken = self.db.execute(
+                "SELECT pk, subject, json_extract(provenance, '$.hold') FROM refs "
+                "WHERE reference_id = ? AND pk != ? "
                 "AND subject = (SELECT subject FROM refs WHERE pk = ?)",
                 (enrolment.reference_id, pk, pk),
             ).fetchall()
-            self.remove_references(other for (other,) in held)
+            # One that is in `before` could not get its new id either, and keeps this one.
+            if any(is_hold(hold) or other in before for other, _, hold in taken):
+                self.db.execute(
+                    "UPDATE OR IGNORE refs SET reference_id = ? WHERE pk = ?", (before[pk], pk)
+                )
+                continue
+            self.remove_references(other for other, _, _ in taken)
+            losing.update(subject for _, subject, _ in taken)
             self.db.execute(
                 "UPDATE refs SET reference_id = ?, watchlist = ?, provenance = ? WHERE pk = ?",
                 (enrolment.reference_id, enrolment.watchlist, provenance(enrolment), pk),
             )
+            changed.append(pk)
+        return changed, losing
 
     def remove_references(self, pks: Iterable[int]) -> None:
         """Delete references, and mask them in the current generation."""
@@ -236,9 +201,19 @@ class Store(Database):
         row = self.db.execute("SELECT uid FROM refs WHERE pk = ?", (pk,)).fetchone()
         return None if row is None else str(row[0])
 
+    def reference_id(self, pk: int) -> str | None:
+        """The feed's id of a reference; None if it is gone."""
+        row = self.db.execute("SELECT reference_id FROM refs WHERE pk = ?", (pk,)).fetchone()
+        return None if row is None else str(row[0])
+
     def reference(self, pk: int) -> Sealed | None:
         """A reference of an active subject; None if it is gone."""
         row = self.db.execute(f"{_SEALED} AND refs.pk = ?", (pk,)).fetchone()
+        return None if row is None else Sealed(*row)
+
+    def reference_of_uid(self, uid: str) -> Sealed | None:
+        """A reference of an active subject by its random id; None if it is gone."""
+        row = self.db.execute(f"{_SEALED} AND refs.uid = ?", (uid,)).fetchone()
         return None if row is None else Sealed(*row)
 
     def origin(self, uid: str) -> Origin | None:
@@ -284,9 +259,3 @@ class Store(Database):
         """The references of a watchlist."""
         rows = self.db.execute("SELECT pk FROM refs WHERE watchlist = ?", (name,))
         return [int(pk) for (pk,) in rows]
-
-
-def provenance(enrolment: Enrolment) -> str:
-    """What is kept about a reference's origin, as canonical JSON."""
-    everything = asdict(enrolment)
-    return json.dumps({name: everything[name] for name in _PROVENANCE}, sort_keys=True)

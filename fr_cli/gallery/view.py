@@ -6,10 +6,12 @@ so that an enrolment is found, and a purge is not, from the moment that it retur
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fr_cli.gallery.generation import Generations, Packed
+from fr_cli.gallery.rows import Sealed
 from fr_cli.gallery.search import engine_for
 from fr_cli.gallery.store import Store
 from fr_cli.gallery.vault import KeySlots, unseal
@@ -37,15 +39,35 @@ class View:
     @property
     def subjects(self) -> int:
         """How many people these are."""
+        import numpy as np
+
         built = self.rows.subjects if self.allowed is None else self.rows.subjects[self.allowed]
-        return len({*built.tolist(), *self.side.subjects.tolist()})
+        # Not np.unique, which hashes: at a million that takes longer than the search.
+        ordered = np.sort(np.concatenate([built, self.side.subjects]))
+        return int(np.count_nonzero(np.diff(ordered))) + (len(ordered) > 0)
+
+    @property
+    def everything(self) -> Packed:
+        """All rows that may be found, as the next generation will hold them."""
+        import numpy as np
+
+        built = self.rows if self.allowed is None else self.rows.keep(self.allowed)
+        parts = [part for part in (built, self.side) if len(part.pks)] or [self.side]
+        return Packed(
+            np.concatenate([part.pks for part in parts]),
+            np.concatenate([part.subjects for part in parts]),
+            np.concatenate([part.vectors for part in parts]),
+        )
 
     def within(self, members: NDArray[np.int64]) -> View:
         """Only the references of these primary keys: a filter applies before the best are taken."""
         import numpy as np
 
         side = self.side.keep(np.isin(self.side.pks, members))
-        return View(self.generation, self.rows, side, np.isin(self.rows.pks, members))
+        allowed = np.isin(self.rows.pks, members)
+        if self.allowed is not None:
+            allowed &= self.allowed
+        return View(self.generation, self.rows, side, allowed)
 
     def nearest(
         self, probe: NDArray[np.float32], count: int, engine: str
@@ -93,22 +115,32 @@ def load_view(
 
     number = int(store.meta("generation")) if generation is None else generation
     packed = generations.read(number, fingerprint)
-    hidden = store.hidden()
+    hidden, allowed = store.hidden(), None
     if hidden and len(packed.pks):
+        # A mask, not a copy of what is left: at a million that is half a gigabyte.
         gone = np.isin(packed.pks, np.array(hidden))
-        packed = packed.keep(~gone) if gone.any() else packed
+        allowed = ~gone if gone.any() else None
     newer = store.newer_than(int(store.meta("high_water")) if number else 0)
-    keys = subject_keys.read_many([row.slot for row in newer])
-    vectors = [
-        np.frombuffer(unseal(key, row.sealed, bound(row.uid, row.subject_id, fingerprint)), "<f4")
-        for key, row in zip(keys, newer, strict=True)
-    ]
+    vectors = open_templates(newer, subject_keys, fingerprint)
     side = Packed(
         np.array([row.pk for row in newer], np.int64),
         np.array([row.subject for row in newer], np.int64),
         np.stack(vectors) if vectors else np.empty((0, packed.vectors.shape[1]), np.float32),
     )
-    return View(number, packed, side)
+    return View(number, packed, side, allowed)
+
+
+def open_templates(
+    rows: Sequence[Sealed], subject_keys: KeySlots, fingerprint: str
+) -> list[NDArray[np.float32]]:
+    """The templates of references; GalleryDamaged unless each is the one of that subject."""
+    import numpy as np
+
+    keys = subject_keys.read_many([one.slot for one in rows])
+    return [
+        np.frombuffer(unseal(key, one.sealed, bound(one.uid, one.subject_id, fingerprint)), "<f4")
+        for key, one in zip(keys, rows, strict=True)
+    ]
 
 
 def bound(reference_uid: str, subject_id: str, fingerprint: str) -> str:

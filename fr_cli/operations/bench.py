@@ -6,33 +6,48 @@ folder, the command line from `--home`.
 
 from __future__ import annotations
 
+import contextlib
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fr_cli.keys import SigningKey, SiteKey
+from fr_cli.errors import FrError, GalleryMissing
+from fr_cli.keys import Passphrase, SigningKey, SiteKey
 from fr_cli.site import Site, model_folders, open_site
 
 if TYPE_CHECKING:
-    from fr_cli.audit.log import AuditLog
+    from fr_cli.audit.log import Act, AuditLog
     from fr_cli.authority.policy import Policy
     from fr_cli.decision.calibration import Calibration
     from fr_cli.face.batch import Maker
     from fr_cli.face.pipeline import Choice, FacePipeline
     from fr_cli.gallery.gallery import Gallery
+    from fr_cli.gallery.lock import Turn
+    from fr_cli.keys.passphrase import Ask
     from fr_cli.operations.calibration_files import InForce
 
 
 class Bench:
     """Log, policy, models, calibration and gallery of one home; a context manager."""
 
-    def __init__(self, home: Path) -> None:
-        self.site: Site = open_site(home)
+    def __init__(self, home: Path, ask: Ask | None = None, *, wait: float | None = None) -> None:
+        """`ask` asks for a passphrase, None where nobody can be asked; `wait`: seconds to wait for
+        others who change the gallery, None for the default.
+        """
+        self.site: Site = _settled(open_site(home))
+        self._passphrase = Passphrase(ask)
+        self.wait = wait
 
     @cached_property
     def signer(self) -> SigningKey:
-        """The key that signs the log and the generations."""
-        return SigningKey.load(self.site.keys)
+        """The key that signs the log, as the home has it now."""
+        return SigningKey.load(self.site.keys, self._passphrase)
+
+    @cached_property
+    def site_key(self) -> SiteKey:
+        """The key that wraps all others."""
+        return SiteKey.load(self.site.keys, self._passphrase)
 
     @cached_property
     def audit(self) -> AuditLog:
@@ -62,7 +77,7 @@ class Bench:
         """What the templates of this home are comparable with."""
         from fr_cli.face.pipeline import fingerprint
 
-        return fingerprint(self.site.model)
+        return fingerprint(self.site.model, self.model_folders)
 
     @property
     def model_folders(self) -> tuple[Path, ...]:
@@ -85,16 +100,48 @@ class Bench:
             self.model_folders, embedder=self.site.model, floors=self.policy.quality_floors
         )
 
-    def gallery(self, *, create: bool = False) -> Gallery:
-        """Open the gallery; close it after use."""
+    def gallery(self, act: Act, *, create: bool = False, any_model: bool = False) -> Gallery:
+        """Open the gallery for an act of the log; close it after use.
+
+        GalleryDamaged if it is not the gallery that the log knows; OtherModel unless it is of the
+        home's model.
+        """
+        from fr_cli.operations.standing import compare, newest_state
+
+        if create and not self.site.database.exists() and newest_state(self.audit.path).state.act:
+            raise GalleryMissing(
+                "There is no gallery, but the log knows one.",
+                hint="Restore its backup with: fr gallery restore",
+            )
+        gallery = self.unchecked_gallery(act, create=create, any_model=any_model)
+        try:
+            act.decide(**compare(gallery.store.state, self.audit.path).repeated())
+        except BaseException:
+            gallery.close()
+            raise
+        return gallery
+
+    def unchecked_gallery(
+        self, act: Act, *, create: bool = False, any_model: bool = False
+    ) -> Gallery:
+        """Open the gallery as it is, whatever the log says of it."""
         from fr_cli.gallery.gallery import Gallery
 
-        return Gallery.open(
+        gallery = Gallery.open(
             self.site,
-            SiteKey.load(self.site.keys),
-            fingerprint=self.fingerprint,
+            self.site_key,
+            fingerprint=None if any_model else self.fingerprint,
             create=create,
+            turn=self.turn(act),
         )
+        gallery.store.act = act.id
+        return gallery
+
+    def turn(self, act: Act) -> Turn:
+        """How an act waits for the gallery's lock."""
+        from fr_cli.gallery.lock import Turn
+
+        return Turn(act.command, self.wait)
 
     @property
     def calibration(self) -> Calibration | None:
@@ -136,3 +183,20 @@ class Bench:
 
     def __exit__(self, *exception: object) -> None:
         self.close()
+
+
+def _settled(site: Site) -> Site:
+    """The settings with the model that the gallery is of, where a migration was cut short."""
+    if not site.switching_to:
+        return site
+    from fr_cli.face.pipeline import fingerprint
+    from fr_cli.gallery.store import Store
+
+    # What is wrong with it is said by whoever opens it to use it.
+    with (
+        contextlib.suppress(FrError),
+        contextlib.closing(Store.open(site.gallery / "gallery.db")) as store,
+    ):
+        if store.meta("fingerprint") == fingerprint(site.switching_to, model_folders(site.home)):
+            return replace(site, model=site.switching_to)
+    return site

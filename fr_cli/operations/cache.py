@@ -143,7 +143,7 @@ def forget_by_act(bench: Bench) -> tuple[int, Head]:
     with bench.audit.act(
         "evaluate", "erasure", policy=bench.policy_digest, forget_cache=True
     ) as act:
-        count = forget(bench.site, SiteKey.load(bench.site.keys))
+        count = forget(bench.site, bench.site_key)
         act.decide(forgotten=count)
     assert act.head is not None
     return count, act.head

@@ -14,37 +14,54 @@ from typing import Any
 from fr_cli.audit.entry import JSON, canonical
 from fr_cli.errors import ConfigurationError, OutputFailed
 from fr_cli.keys import SigningKey
-from fr_cli.records import Head
+from fr_cli.records import Head, utc
 
 SCHEMA = "fr/erasure-certificate/1"
 #: Keys are destroyed, but the key file lies on ordinary storage, so its old bytes may survive
 #: below the file system; full-disk encryption is what covers those.
 GRADE = "crypto-soft"
-REMAINS: tuple[JSON, ...] = (
-    "Backups of keys/ made before this purge: until they expire, the templates in backups of the "
-    "gallery can be read with them and the site key.",
-    "Backups of gallery/ made before this purge: ids and metadata in clear; templates without "
-    "their keys.",
+REMAINS: tuple[str, ...] = (
+    "Backups of keys/ made before this purge: until they expire, the templates and kept photos in "
+    "backups of the gallery can be read with them and the site key.",
+    "Backups of gallery/ made before this purge: ids and metadata in clear; templates and kept "
+    "photos without their keys.",
     "Old bytes of the key slots below the file system: covered by encryption of the disk.",
-    "The photos and the feed at their source, and what was exported.",
+    "The photos and the feed at their source, and what was exported: candidate sheets, too.",
+)
+
+
+#: What complete_after is about, where there are such backups.
+IN_BACKUPS = (
+    "Backups by fr made before this purge: their keys open them until {}; a restore leaves out "
+    "who was purged."
 )
 
 
 def certify(
-    what: Mapping[str, JSON], origin: str, head: Head, signer: SigningKey
+    what: Mapping[str, JSON],
+    origin: str,
+    head: Head,
+    signer: SigningKey,
+    complete_after: str | None,
 ) -> dict[str, Any]:
     """`certificate`, and an Ed25519 `signature` (base64) by the audit key over its JCS bytes.
 
-    Random ids only. The schema within keeps it apart from all else that this key signs.
+    `signer` is the key that signed the head; the certificate names it, for it may be a later one
+    than audit.pub. `complete_after` is when the last key expires that opens a backup from before
+    the purge, None if there is none. Random ids only. The schema within keeps it apart from all
+    else that this key
+    signs.
     """
     certificate: dict[str, JSON] = {
         "schema": SCHEMA,
         "origin": origin,
-        "at": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "at": utc(datetime.now(UTC)),
         **what,
         "grade": GRADE,
-        "remains": REMAINS,
+        "complete_after": complete_after,
+        "remains": [*([IN_BACKUPS.format(complete_after)] if complete_after else []), *REMAINS],
         "audit": {"size": head.size, "root": head.root},
+        "key": base64.b64encode(signer.public).decode(),
     }
     body = canonical(certificate)
     signature = base64.b64encode(signer.sign(body)).decode()

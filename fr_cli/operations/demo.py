@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from fr_cli.errors import ConfigurationError
 from fr_cli.face import weights
 from fr_cli.gallery.selection import Selection
+from fr_cli.operations.audit import log_of
 from fr_cli.operations.bench import Bench
 from fr_cli.operations.enroll import Enrolled, Source, enroll
 from fr_cli.operations.identify import Identification, Question, identify
@@ -44,7 +45,7 @@ def demo(home: Path, listener: Listener) -> Iterator[Chapter]:
     yield Chapter(
         "The models",
         "Weights are fetched once, and only bytes of the catalogue's hash are ever loaded.",
-        weights.pull(list(weights.catalogue().values()), user_home() / "models", listener=listener),
+        weights.pull(weights.needed(), user_home() / "models", listener=listener),
     )
     init(home)
     feed = home.parent / f"{home.name}-feed.csv"
@@ -85,11 +86,12 @@ def demo(home: Path, listener: Listener) -> Iterator[Chapter]:
         )
         from fr_cli.audit.verify import verify_log
 
+        log = log_of(home, None, None)
         yield Chapter(
             "The signed log",
             "Each of these acts was written down before it was done, and its outcome before it "
             "was shown. Anyone can check that with the public key.",
-            verify_log(bench.audit.path, bench.signer.public, bench.site.origin, full=True),
+            verify_log(log.path, log.public, log.origin, full=True),
         )
 
 
@@ -115,5 +117,10 @@ def _write_feed(feed: Path, people: Path) -> None:
 
 
 def _ask(people: Path, person: str, bench: Bench) -> Identification:
-    photo = (people / person / "assets" / "amateur_selfie.jpg").read_bytes()
+    photo = selfie(person, people).read_bytes()
     return identify(Question(photo, case="DEMO", reason="test"), bench)
+
+
+def selfie(person: str, people: Path | None = None) -> Path:
+    """The photo that is asked about."""
+    return (people or _people()) / person / "assets" / "amateur_selfie.jpg"

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import csv
-import itertools
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 from fr_cli.audit.log import Act
 from fr_cli.audit.merkle import root_of
@@ -17,12 +17,16 @@ from fr_cli.face.pipeline import Choice
 from fr_cli.gallery.gallery import Gallery
 from fr_cli.operations.bench import Bench
 from fr_cli.operations.feed import Feed, Reject, Wanted
-from fr_cli.operations.manifest import Row, count_rows, read_manifest
-from fr_cli.operations.purge import record_finished
+from fr_cli.operations.manifest import count_rows, read_manifest, read_photo
+from fr_cli.operations.standing import changing
 from fr_cli.records import Listener, Template
+
+T = TypeVar("T")
 
 #: References committed together: one transaction and one entry of the log.
 BATCH = 200
+#: Bytes of photos that end a batch before that.
+BATCH_BYTES = 64 * 2**20
 
 
 @dataclass(frozen=True)
@@ -40,7 +44,8 @@ class Source:
 class Enrolled:
     """What a run did; every line of the feed is counted once.
 
-    `replaced` of the added references took the place of one of the same reference id.
+    `replaced` of the added references took the place of one of the same reference id; `photos`
+    were kept, also of references that were enrolled before.
     """
 
     added: int
@@ -50,6 +55,7 @@ class Enrolled:
     rejected_before: int
     rejects: tuple[Reject, ...]
     shared_images: int
+    photos: int
     generation: int
     references: int
     subjects: int
@@ -72,10 +78,14 @@ def enroll(source: Source, bench: Bench, listener: Listener) -> Enrolled:
     with (
         bench.audit.act("enroll", "collection", policy=bench.policy_digest) as act,
         _RejectFile(source.rejects) as reject_file,
-        bench.gallery(create=True) as gallery,
+        bench.gallery(act, create=True) as gallery,
     ):
         feed = Feed(
-            gallery, face=source.face, floors=bench.policy.quality_floors, retry=source.retry
+            gallery,
+            face=source.face,
+            floors=bench.policy.quality_floors,
+            retry=source.retry,
+            keep_photos=bench.policy.keep_photos,
         )
         run = _Run(gallery, feed, act)
         made = batch.templates(
@@ -83,9 +93,10 @@ def enroll(source: Source, bench: Bench, listener: Listener) -> Enrolled:
             bench.maker(source.face),
             workers=source.workers,
         )
-        while some := list(itertools.islice(made, BATCH)):
+        for some in _batches(made):
             run.commit(some)
         run.commit([])
+        run.keep_photos()
         for reject in feed.rejects:
             reject_file.write(reject)
         feed.remember_rejects()  # last: what a run cut short did not report is news the next time
@@ -101,11 +112,25 @@ def enroll(source: Source, bench: Bench, listener: Listener) -> Enrolled:
             unchanged=result.unchanged,
             rejected=len(result.rejects),
             rejected_before=result.rejected_before,
+            photos=result.photos,
             generation=result.generation,
             references=result.references,
             model=bench.fingerprint,
         )
     return result
+
+
+def _batches(made: Iterable[tuple[Wanted, T]]) -> Iterator[list[tuple[Wanted, T]]]:
+    some: list[tuple[Wanted, T]] = []
+    held = 0
+    for one in made:
+        some.append(one)
+        held += len(one[0].photo)
+        if len(some) == BATCH or held > BATCH_BYTES:
+            yield some
+            some, held = [], 0
+    if some:
+        yield some
 
 
 class _Run:
@@ -114,43 +139,50 @@ class _Run:
     def __init__(self, gallery: Gallery, feed: Feed, act: Act) -> None:
         self._gallery, self._feed, self._act = gallery, feed, act
         self._added = self._replaced = self._updated = self._raced = self._shared = 0
+        self._photos = 0
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """Hold the gallery's lock; what it finished of earlier purges enters the log."""
-        with self._gallery.writing() as finished:
-            record_finished(finished, self._gallery, self._act)
+        """Hold the gallery's lock; what is changed under it enters the log."""
+        with changing(self._gallery, self._act):
             yield
 
     def commit(self, some: list[tuple[Wanted, Template | FrError]]) -> None:
         """Store the templates of a batch and the changes found so far; report the rest."""
-        good: list[tuple[Row, str, Template]] = []
+        good: list[tuple[Wanted, Template]] = []
         for wanted, template in some:
             if isinstance(template, FrError):
                 self._feed.refuse(wanted, template)
             else:
-                good.append((wanted.row, wanted.image_key, template))
+                good.append((wanted, template))
         changes, self._feed.changes = self._feed.changes, []
         if not good and not changes:
             return
         store = self._gallery.store
         with self.writing():
             # First: a reference id of this batch may have been another image's.
-            changed = self._gallery.describe_again(changes)
+            done, changed = self._gallery.describe_again(
+                [(pk, row.enrolment) for pk, row in changes]
+            )
+            for pk, row in changes:
+                if pk not in done:
+                    self._feed.refuse_held(row)
             # A purge or another run may have been quicker since this one looked.
             allowed = [
-                (row.enrolment, key, template)
-                for row, key, template in good
-                if not self._feed.is_purged(row, key)
+                (one.row.enrolment, one.image_key, template)
+                for one, template in good
+                if not (self._feed.is_purged(one.row, one.image_key) or self._feed.is_held(one.row))
             ]
             fresh = [one for one in allowed if store.known(one[0].subject_id, one[1]) is None]
-            stored = self._gallery.enrol(fresh, self._act.id)
+            photos = {one.image_key: one.photo for one, _ in good if one.photo}
+            stored = self._gallery.enrol(fresh, self._act.id, photos)
             # One entry a batch; the root makes each reference provable by its random ids.
             replaced = [uid for one in stored for uid in one.replaced]
             self._act.batch(
                 enrolled=len(stored),
                 replaced=len(replaced),
                 updated=len(changed),
+                photos=sum(key in photos for _, key, _ in fresh),
                 root=root_of(f"{one.reference_uid}/{one.subject_uid}" for one in stored),
                 replaced_root=root_of(replaced),
                 updated_root=root_of(changed),
@@ -165,7 +197,23 @@ class _Run:
         self._added += len(stored)
         self._replaced += len(replaced)
         self._updated += len(changed)
+        self._photos += sum(key in photos for _, key, _ in fresh)
         self._raced += len(allowed) - len(fresh)
+
+    def keep_photos(self) -> None:
+        """Keep the photos of references that were enrolled before the policy kept any."""
+        for some in _batches(self._read_again()):
+            with self.writing():
+                kept = self._gallery.keep_photos({pk: one.photo for one, pk in some})
+                self._act.batch(photos=kept)
+            self._photos += kept
+
+    def _read_again(self) -> Iterator[tuple[Wanted, int]]:
+        for pk, wanted in self._feed.photos:
+            with suppress(OSError):
+                photo = read_photo(wanted.row.path)
+                if self._gallery.image_key(photo) == wanted.image_key:
+                    yield replace(wanted, photo=photo), pk
 
     def result(self) -> Enrolled:
         """The counts of the run, and what the gallery holds now."""
@@ -177,6 +225,7 @@ class _Run:
             rejected_before=self._feed.rejected_before,
             rejects=tuple(self._feed.rejects),
             shared_images=self._shared,
+            photos=self._photos,
             generation=int(self._gallery.store.meta("generation")),
             references=self._gallery.count("refs"),
             subjects=self._gallery.count("subjects"),

@@ -11,12 +11,14 @@ from fr_cli.errors import DONE_WITH_SKIPS, TargetMissed, UsageProblem
 from fr_cli.operations import calibration_files, fitting, in_force, suspects
 from fr_cli.operations.bench import Bench
 from fr_cli.operations.exclusions import Exclusions, read_exclusions
+from fr_cli.operations.gathering import gather
 from fr_cli.operations.groups import Groups, groups, thresholds_of, ways
 from fr_cli.operations.measures import Measures, Pairs, measure
 from fr_cli.operations.required import Demand, Required
 from fr_cli.operations.search_loss import SearchLoss, search_loss
+from fr_cli.operations.study import Study
 from fr_cli.operations.suspects import Doubts, Faces
-from fr_cli.operations.trial import Study, Trial, compare, gather
+from fr_cli.operations.trial import Trial, compare
 from fr_cli.records import Head, Listener
 
 if TYPE_CHECKING:
@@ -76,7 +78,7 @@ def evaluate(study: Study, bench: Bench, listener: Listener) -> Evaluation:
     digest = _digest(study)
     exclusions = read_exclusions(study.exclude)
     with bench.audit.act("evaluate", "combination", policy=bench.policy_digest, data=digest) as act:
-        trial = gather(study, exclusions.same, bench, listener)
+        trial = gather(study, exclusions.same, bench, act, listener)
         pairs = _pairs(study, trial, exclusions)
         found = Doubts()
         if pairs.every and trial.data.samples:
@@ -98,7 +100,8 @@ def evaluate(study: Study, bench: Bench, listener: Listener) -> Evaluation:
             result = replace(result, holdout=_tested(study, pairs, digest, bench))
         if study.calibrate is not None:
             sample = compare(trial.data, exclusions.every, study.fusion).nonmated
-            fitted = fitting.fit(sample, study, digest, bench, trial.references)
+            size = trial.references if study.site_data else None
+            fitted = fitting.fit(sample, study, digest, bench, size)
             data = calibration_files.signed(fitted, bench.signer, bench.site.origin)
             act.decide(calibration_written=calibration_files.write(data, study.calibrate))
             result = replace(result, fitted=fitted)
@@ -171,6 +174,8 @@ def _thresholds(rates: Measures) -> list[float]:
 
 
 def _warnings(trial: Trial, rates: Measures) -> list[str]:
+    from fr_cli.decision.answer import one_in
+
     warnings = [f"line {bad.line} was left out: {bad.reason}" for bad in trial.data.bad_rows[:20]]
     if trial.protocol == "verification":
         return warnings
@@ -184,7 +189,7 @@ def _warnings(trial: Trial, rates: Measures) -> list[str]:
         warnings.append(
             f"To show a false-positive rate of 1 in {1 / claim.fpir:,.0f} takes {claim.needed:,} "
             f"people without a reference, and none of them with a candidate; here are "
-            f"{claim.people:,}, who can show 1 in {1 / claim.shown:,.0f} at best."
+            f"{claim.people:,}, who can show {one_in(claim.shown)} at best."
         )
     if not rates.probes.mated_count:
         warnings.append("There are no mated probes, so no true-positive rate can be measured.")

@@ -5,15 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from fr_cli.errors import FrError
 from fr_cli.face.pipeline import Choice
 from fr_cli.gallery.gallery import Gallery
-from fr_cli.gallery.store import provenance
+from fr_cli.gallery.photos import has_photo
+from fr_cli.gallery.rejects import remember_rejects, was_rejected
+from fr_cli.gallery.retention import is_hold, lifts_hold
+from fr_cli.gallery.rows import provenance
 from fr_cli.gallery.suppression import suppressed
 from fr_cli.operations.manifest import BadRow, Row, read_photo
-from fr_cli.records import Enrolment
 
 
 @dataclass(frozen=True)
@@ -29,10 +31,11 @@ class Reject:
 
 @dataclass(frozen=True)
 class Wanted:
-    """A row whose image has to be embedded."""
+    """A row whose image has to be embedded, and the image's bytes where they are to be kept."""
 
     row: Row
     image_key: str
+    photo: bytes = field(default=b"", repr=False)
 
 
 class Feed:
@@ -49,10 +52,12 @@ class Feed:
         face: Choice,
         floors: Mapping[str, float],
         retry: bool,
+        keep_photos: bool,
     ) -> None:
         self._gallery = gallery
         self._context = json.dumps([face, floors, gallery.fingerprint], sort_keys=True)
         self._retry = retry
+        self._keep_photos = keep_photos
         self._images: set[bytes] = set()
         self._names: set[bytes] = set()
         self._refused: dict[str, str] = {}
@@ -60,7 +65,8 @@ class Feed:
         self.unchanged = 0
         self.rejected_before = 0
         self.rejects: list[Reject] = []
-        self.changes: list[tuple[int, Enrolment]] = []
+        self.changes: list[tuple[int, Row]] = []
+        self.photos: list[tuple[int, Wanted]] = []
 
     def wanted(self, rows: Iterable[Row | BadRow]) -> Iterator[tuple[Wanted, bytes]]:
         """The rows that need a template, with the bytes of their images; counts the others."""
@@ -77,7 +83,8 @@ class Feed:
                 key = self._key(row.enrolment.subject_id, row.enrolment.image)
                 self._reject(key, _refusal(row, "FileUnreadable", reason))
                 continue
-            wanted = Wanted(row, self._gallery.image_key(data))
+            kept = data if self._keep_photos else b""
+            wanted = Wanted(row, self._gallery.image_key(data), kept)
             if self._is_wanted(wanted):
                 yield wanted, data
 
@@ -93,8 +100,8 @@ class Feed:
             key = self._key(enrolment.subject_id, enrolment.reference_id, wanted.image_key)
             self._reject(key, _refusal(row, "BadRow", reason))
             return False
-        known = self._is_known(enrolment, wanted.image_key)
-        if not known and self.is_purged(row, wanted.image_key):
+        known = self._is_known(wanted)
+        if not known and (self.is_purged(row, wanted.image_key) or self.is_held(row)):
             return False
         if not known and self._was_rejected(self._photo_key(wanted)):
             self.rejected_before += 1
@@ -103,16 +110,41 @@ class Feed:
         self._names.add(name)
         return not known
 
-    def _is_known(self, enrolment: Enrolment, image_key: str) -> bool:
-        same = self._gallery.store.known(enrolment.subject_id, image_key)
+    def _is_known(self, wanted: Wanted) -> bool:
+        enrolment = wanted.row.enrolment
+        same = self._gallery.store.known(enrolment.subject_id, wanted.image_key)
         if same is None:
             return False
         now = (enrolment.reference_id, enrolment.watchlist, provenance(enrolment))
         if (same.reference_id, same.watchlist, same.provenance) == now:
             self.unchanged += 1
         else:
-            self.changes.append((same.pk, enrolment))
+            self.changes.append((same.pk, wanted.row))
+        # Enrolled before the policy kept photos. Without the bytes: these may be many.
+        if wanted.photo and not has_photo(self._gallery.store, same.pk):
+            self.photos.append((same.pk, replace(wanted, photo=b"")))
         return True
+
+    def is_held(self, row: Row) -> bool:
+        """Whether this row would replace a reference on hold; then it is refused.
+
+        Unless the row itself says that there is no hold, in so many words.
+        """
+        new = row.enrolment
+        named = self._gallery.store.named(new.subject_id, new.reference_id)
+        if named is None or lifts_hold(new.hold):
+            return False
+        if not is_hold(json.loads(named.provenance).get("hold", "")):
+            return False
+        self.refuse_held(row)
+        return True
+
+    def refuse_held(self, row: Row) -> None:
+        """Count a row that would take the place of a reference on hold."""
+        new = row.enrolment
+        reason = "held: the reference of this id is on hold, and is not replaced"
+        key = self._key("held", new.subject_id, new.reference_id, new.image)
+        self._reject(key, _refusal(row, "Held", reason))
 
     def is_purged(self, row: Row, image_key: str) -> bool:
         """Whether this person or this photo was purged; then the row is refused."""
@@ -131,9 +163,7 @@ class Feed:
 
     def remember_rejects(self) -> None:
         """So that the next run only counts them; call it when they have been reported."""
-        with self._gallery.store.transaction():
-            for key, error in self._refused.items():
-                self._gallery.store.remember_reject(key, error)
+        remember_rejects(self._gallery.store, self._refused)
 
     def _reject(self, key: str, reject: Reject) -> None:
         if self._was_rejected(key):
@@ -143,7 +173,7 @@ class Feed:
         self._refused[key] = reject.error
 
     def _was_rejected(self, key: str) -> bool:
-        return key in self._refused or (not self._retry and self._gallery.store.was_rejected(key))
+        return key in self._refused or (not self._retry and was_rejected(self._gallery.store, key))
 
     def _photo_key(self, wanted: Wanted) -> str:
         return self._key("photo", wanted.image_key, self._context)

@@ -9,7 +9,8 @@ from fr_cli.errors import UsageProblem
 from fr_cli.operations.bench import Bench
 from fr_cli.operations.exclusions import Pairs
 from fr_cli.operations.labelled import Labelled
-from fr_cli.operations.trial import Study, compare
+from fr_cli.operations.study import Study
+from fr_cli.operations.trial import compare
 
 if TYPE_CHECKING:
     from fr_cli.decision.calibration import Calibration
@@ -18,11 +19,15 @@ if TYPE_CHECKING:
 
 
 def fit(
-    sample: ImpostorSample, study: Study, digest: str, bench: Bench, references: int
+    sample: ImpostorSample,
+    study: Study,
+    digest: str,
+    bench: Bench,
+    site_references: int | None = None,
 ) -> Calibration:
     """A calibration from all comparisons of different people; UsageProblem if they are too few.
 
-    `references` is the size of the gallery that was evaluated with it, if the photos are the
+    `site_references` is the size of the gallery that was evaluated with it, if the photos are the
     site's own.
     """
     from fr_cli.evaluation import tail
@@ -35,7 +40,7 @@ def fit(
             data_name=study.source.stem,
             data_sha256=digest,
             made=datetime.now(UTC).date().isoformat(),
-            site_references=references if study.site_data else None,
+            site_references=site_references,
         )
     except ValueError as trouble:
         raise UsageProblem(
@@ -71,5 +76,5 @@ def tested(
     """Fit one half, and hold what it predicts against the other."""
     from fr_cli.evaluation.holdout import held_out
 
-    fitted = fit(parts[0].nonmated, study, digest, bench, 0)
+    fitted = fit(parts[0].nonmated, study, digest, bench)
     return held_out(fitted, parts[1].nonmated)

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fr_cli.operations.labelled import Sample
-from fr_cli.operations.trial import Study, Trial
+from fr_cli.operations.study import Study
+from fr_cli.operations.trial import Trial
 from fr_cli.operations.variants import pooled
 
 if TYPE_CHECKING:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from fr_cli.audit.entry import JSON, operator
 from fr_cli.decision.answer import Answer, decide
 from fr_cli.errors import UsageProblem
+from fr_cli.face.catalogue import named
 from fr_cli.operations.bench import Bench
 from fr_cli.operations.grounds import LONGEST, grounds
 from fr_cli.operations.in_force import Standing, applied, standing
@@ -18,6 +19,7 @@ from fr_cli.records import Compared, Head, Origin, Quality, Template
 
 if TYPE_CHECKING:
     from fr_cli.decision.calibration import Calibration
+    from fr_cli.gallery.gallery import Gallery
 
 
 @dataclass(frozen=True)
@@ -38,11 +40,14 @@ class Question:
 class Sheet:
     """What a candidate sheet shows beside the answer; made only for one who asked for a sheet.
 
-    `portrait` is the probe's face as a JPEG; `origins` are by the random id of the reference.
+    `portrait` is the probe's face as a JPEG; `origins` and `faces` (JPEGs, of references whose
+    photo is kept) are by the random id of the reference. `keeps_photos` is what the policy says.
     """
 
     portrait: bytes
     origins: Mapping[str, Origin]
+    faces: Mapping[str, bytes]
+    keeps_photos: bool
     case: str
     reason: str
     basis: str
@@ -91,7 +96,7 @@ def identify(question: Question, bench: Bench) -> Identification:
         clock.lap("template")
         bounds = bench.policy.identify
         longest = min(question.max_candidates or bounds.max_candidates, bounds.max_candidates)
-        with bench.gallery() as gallery:
+        with bench.gallery(act) as gallery:
             hits, compared = gallery.search(
                 probe.vector,
                 count=max(50, 2 * longest),
@@ -109,13 +114,16 @@ def identify(question: Question, bench: Bench) -> Identification:
             )
             behind = standing(bench, answer, compared)
             answer = applied(answer, behind, bench.policy.evaluation, bench.calibration)
+            answer = _under_licence(answer, bench.site.model)
             if bench.calibration_note:
                 answer = replace(answer, warnings=(*answer.warnings, bench.calibration_note))
             named = [one.reference_uid for one in answer.candidates] if question.sheet else []
             origins = gallery.origins(named)
+            faces = _faces(named, gallery, bench) if bench.policy.keep_photos else {}
         act.decide(
             basis=basis,
             sheet=question.sheet,
+            photos=len(faces),
             evaluation=behind.evaluation.sha256 if behind.evaluation and behind.covers else "",
             **_for_the_log(answer, compared, bench),
         )
@@ -123,6 +131,8 @@ def identify(question: Question, bench: Bench) -> Identification:
     sheet = Sheet(
         portrait=portrait,
         origins=origins,
+        faces=faces,
+        keeps_photos=bench.policy.keep_photos,
         case=question.case,
         reason=question.reason,
         basis=basis,
@@ -152,12 +162,28 @@ def _look(question: Question, bench: Bench) -> tuple[Template, bytes]:
     return bench.pipeline.template(question.photo, question.face), b""
 
 
+def _faces(named: list[str], gallery: Gallery, bench: Bench) -> dict[str, bytes]:
+    """The faces of these references, each picked by the template that was made of it."""
+    return {
+        uid: bench.pipeline.portrait_of(photo, template)
+        for uid, (photo, template) in gallery.photos(named).items()
+    }
+
+
 def _who() -> str:
     """The operator as the log names them: the account, and who logged in if that is another."""
     who = operator()
     uid, login = who["uid"], who["loginuid"]
     behind = "" if login in (None, uid) else f", logged in as user {login}"
     return f"{who['user'] or 'unnamed'} (user {uid}{behind})"
+
+
+def _under_licence(answer: Answer, model: str) -> Answer:
+    entry = named(model)
+    if entry.commercial:
+        return answer
+    warning = f"The weights of {model} are not free for every use: {entry.licence}."
+    return replace(answer, warnings=(*answer.warnings, warning))
 
 
 def _for_the_log(answer: Answer, compared: Compared, bench: Bench) -> dict[str, JSON]:

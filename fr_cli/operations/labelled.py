@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from fr_cli.errors import FrError, QualityTooLow, UsageProblem
 from fr_cli.face import batch
@@ -18,6 +18,10 @@ from fr_cli.operations.bench import Bench
 from fr_cli.operations.cache import Cache, Made
 from fr_cli.operations.manifest import BadRow, Row, read_manifest, read_photo
 from fr_cli.records import Listener, Template
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 Role = Literal["reference", "probe", ""]
 
@@ -43,14 +47,34 @@ class Sample:
     digest: bytes = b""
 
 
+@dataclass(frozen=True, eq=False)
+class Enrolled:
+    """Templates to search in: whose they are, vectors (n, d), and who should be among them.
+
+    `failed` are references that could not be enrolled; `generation` is that of the home's gallery,
+    None for references of the manifest.
+    """
+
+    subjects: Sequence[str]
+    vectors: NDArray[np.float32]
+    listed: frozenset[str]
+    failed: int = 0
+    generation: int | None = None
+
+
 @dataclass
 class Labelled:
-    """All photos that can be used, in the order of their lines."""
+    """All photos that can be used, in the order of their lines.
+
+    `gallery` is the home's own, where its references are searched instead of those listed here;
+    `passed_over` are references of the manifest that were left aside for it.
+    """
 
     samples: list[Sample] = field(default_factory=list)
     failures: list[tuple[str, str]] = field(default_factory=list)
     bad_rows: list[BadRow] = field(default_factory=list)
     passed_over: int = 0
+    gallery: Enrolled | None = None
 
     def of(self, role: Role) -> list[Sample]:
         """The references, or the probes."""

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 from fr_cli.operations.bench import Bench
 from fr_cli.operations.exclusions import Exclusions
 from fr_cli.operations.labelled import Labelled, Sample
-from fr_cli.operations.trial import Study, Trial
+from fr_cli.operations.study import Study
+from fr_cli.operations.trial import Trial
 from fr_cli.operations.variants import Gate, WithoutKin, gate, pooled, without_kin
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from fr_cli.evaluation.lists import Lists
     from fr_cli.evaluation.points import Point
     from fr_cli.evaluation.rates import DetPoint, Probes
+    from fr_cli.evaluation.repeated import Repeated
     from fr_cli.evaluation.selectivity import Selectivity
     from fr_cli.evaluation.verification import Verification
 
@@ -76,6 +78,7 @@ class Measures:
     gate: Gate | None = None
     ageing: list[AgeBand] = field(default_factory=list)
     without_kin: WithoutKin | None = None
+    draws: Repeated | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,8 +98,9 @@ def measure(
     from fr_cli.evaluation.growth import fpir_by_n, growth
     from fr_cli.evaluation.histograms import histograms
     from fr_cli.evaluation.likelihood import likelihood_ratio, scored
-    from fr_cli.evaluation.points import points
+    from fr_cli.evaluation.points import TARGETS, points
     from fr_cli.evaluation.rates import cmc, det, within_rank
+    from fr_cli.evaluation.repeated import repeated
     from fr_cli.evaluation.selectivity import selectivity
     from fr_cli.evaluation.verification import verification
 
@@ -117,13 +121,16 @@ def measure(
         else None,
         likelihood_ratio=likelihood_ratio(*map(scored, pairs.halves)) if pairs.halves else None,
         histograms=histograms(pairs.every) if pairs.every else None,
+        draws=repeated(trial.draws, calibration.cosine(floor) if calibration else None, TARGETS)
+        if len(trial.draws) > 1
+        else None,
     )
     if calibration is None or not probes.mated.size:
         return result
     # What follows needs a threshold that means something, or a gallery to be searched.
     cosine = calibration.cosine(floor)
     floors = dict(bench.policy.quality_floors)
-    rows = at_scores(probes, calibration, trial.references)
+    rows = at_scores(probes, calibration, trial.compared)
     lists = _lists(study, trial, exclusions)
     return replace(
         result,

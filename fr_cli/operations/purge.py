@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -11,22 +10,20 @@ from typing import Any
 
 from fr_cli.audit.entry import JSON
 from fr_cli.audit.log import Act
-from fr_cli.audit.merkle import root_of
 from fr_cli.errors import NotAllowed, SubjectUnknown, UsageProblem
 from fr_cli.gallery import purging, suppression
 from fr_cli.gallery.gallery import Gallery
 from fr_cli.gallery.purging import Purged
 from fr_cli.gallery.retention import HOLD
 from fr_cli.gallery.selection import Plan, Selection, select
-from fr_cli.keys import SiteKey
 from fr_cli.operations import cache
+from fr_cli.operations.backup import last_expiry
 from fr_cli.operations.bench import Bench
 from fr_cli.operations.certificate import GRADE, CertificateFile, certify
+from fr_cli.operations.erasures import announce, described, root
 from fr_cli.operations.grounds import why
-from fr_cli.records import Head
-
-#: Subjects in one entry of the log, whose lines are bounded.
-_BATCH = 300
+from fr_cli.operations.standing import changing
+from fr_cli.records import Head, counted
 
 
 @dataclass(frozen=True)
@@ -42,14 +39,16 @@ class Order:
 class PurgeReport:
     """What was deleted; the subject's id of the feed is shown to the operator, not logged.
 
-    `in_part` subjects keep other references; `finished` were begun by commands cut short;
-    `shared_images` are photos that somebody else has too, under whose id they are still found.
+    Of the references, `photos` had kept theirs; `in_part` subjects keep other references;
+    `finished` were begun by commands cut short; `shared_images` are photos that somebody else
+    has too, under whose id they are still found.
     """
 
     subject_id: str | None
     subjects: int
     in_part: int
     references: int
+    photos: int
     finished: int
     shared_images: int
     kept: Mapping[str, int]
@@ -68,6 +67,7 @@ class _Done:
     finished: list[Purged]
     shared_images: int
     generation: int
+    epoch: int
 
     @property
     def counts(self) -> dict[str, int]:
@@ -75,6 +75,7 @@ class _Done:
             "subjects": sum(one.whole for one in self.purged),
             "in_part": sum(not one.whole for one in self.purged),
             "references": sum(len(one.reference_uids) for one in self.purged),
+            "photos": sum(one.photos for one in self.purged),
         }
 
 
@@ -90,21 +91,23 @@ def purge(order: Order, bench: Bench) -> PurgeReport:
     with CertificateFile(order.certificate) as file:
         with (
             bench.audit.act("purge", "erasure", **intent) as act,
-            bench.gallery() as gallery,
-            gallery.writing() as finished,
+            bench.gallery(act) as gallery,
+            changing(gallery, act) as finished,
         ):
-            record_finished(finished, gallery, act)
             done = _delete(selection, gallery, bench, act, finished)
+            complete_after = last_expiry(bench)
             act.decide(
                 **done.counts,
+                complete_after=complete_after,
                 kept=done.plan.kept.total(),
-                root=_root(done.purged),
+                root=root(done.purged),
                 generation=done.generation,
+                epoch=done.epoch,
                 grade=GRADE,
             )
         assert act.head is not None
         what = _certified(order, done) | {"act": act.id, "policy": bench.policy_digest}
-        certificate = certify(what, bench.site.origin, act.head, bench.signer)
+        certificate = certify(what, bench.site.origin, act.head, bench.audit.signer, complete_after)
         file.write(certificate)
     return PurgeReport(
         subject_id=selection.value if selection.kind == "subject" else None,
@@ -135,8 +138,7 @@ def _delete(
         _refuse_nothing(selection, plan, resumed=bool(finished))
     purged = purging.planned(gallery, plan.going)
     # On disk before the point of no return: no purge that is cut short lacks its trace.
-    for some in _batches(purged):
-        act.batch(purging=_described(some), root=_root(some))
+    announce(purged, act)
     # Before the point of no return too: done twice it does no harm, and a crash cannot skip it.
     _forget_cached(plan, selection, bench)
     generation = int(gallery.store.meta("generation"))
@@ -147,12 +149,12 @@ def _delete(
         for going in plan.going
         for one in going.references
     )
-    return _Done(plan, [*again, *purged], others, shared, generation)
+    return _Done(plan, [*again, *purged], others, shared, generation, gallery.wrapping.epoch)
 
 
 def _forget_cached(plan: Plan, selection: Selection, bench: Bench) -> None:
     """Templates that an evaluation kept of the same photos go too, all of them with everybody."""
-    site, key = bench.site, SiteKey.load(bench.site.keys)
+    site, key = bench.site, bench.site_key
     if selection.kind == "all":
         cache.forget(site, key)
         return
@@ -166,11 +168,13 @@ def _certified(order: Order, done: _Done) -> dict[str, JSON]:
         "selection": order.selection.rule,
         "rules": dict(done.plan.rules),
         "reason": order.reason or None,
-        "subjects": _described(done.purged),
+        "subjects": described(done.purged),
         "references": done.counts["references"],
-        "root": _root(done.purged),
-        "finished": _described(done.finished),
+        "photos": done.counts["photos"],
+        "root": root(done.purged),
+        "finished": described(done.finished),
         "generation": done.generation,
+        "epoch": done.epoch,
     }
 
 
@@ -179,7 +183,7 @@ def preview(selection: Selection, bench: Bench) -> Plan:
     intent = _intent(selection, bench)
     with (
         bench.audit.act("purge", "administration", dry_run=True, **intent) as act,
-        bench.gallery() as gallery,
+        bench.gallery(act) as gallery,
     ):
         with gallery.store.snapshot():
             plan = select(gallery.store, selection, bench.policy.retention, _today(), listing=True)
@@ -194,22 +198,14 @@ def lift(subject_id: str, reason: str, bench: Bench) -> int:
     """
     with (
         bench.audit.act("purge", "administration", lift=True, **why(reason)) as act,
-        bench.gallery() as gallery,
-        gallery.writing() as finished,
+        bench.gallery(act) as gallery,
+        changing(gallery, act),
     ):
-        record_finished(finished, gallery, act)
         lifted = suppression.lift(gallery.store, gallery.alias(subject_id))
         if not lifted:
             raise SubjectUnknown(f"Nobody was purged as {subject_id!r}.")
         act.decide(lifted=lifted)
     return lifted
-
-
-def record_finished(finished: Sequence[Purged], gallery: Gallery, act: Act) -> None:
-    """Record purges of earlier commands that were cut short, and that this act has finished."""
-    generation = int(gallery.store.meta("generation"))
-    for some in _batches(finished):
-        act.batch(finished_purge=_described(some), root=_root(some), generation=generation)
 
 
 def _refuse_nothing(selection: Selection, plan: Plan, *, resumed: bool) -> None:
@@ -219,7 +215,7 @@ def _refuse_nothing(selection: Selection, plan: Plan, *, resumed: bool) -> None:
     held = plan.kept[HOLD]
     if held:
         raise NotAllowed(
-            f"All that is selected is on hold: {held} references.",
+            f"All that is selected is on hold: {counted(held, 'reference')}.",
             hint="Lift the hold in the feed and enrol it, or add --include-held.",
         )
     if selection.kind == "subject":
@@ -237,25 +233,6 @@ def _intent(selection: Selection, bench: Bench) -> dict[str, JSON]:
     if selection.include_held:
         intent["include_held"] = True
     return intent
-
-
-def _batches(purged: Sequence[Purged]) -> Iterable[list[Purged]]:
-    rest = iter(purged)
-    while some := list(itertools.islice(rest, _BATCH)):
-        yield some
-
-
-def _described(purged: Iterable[Purged]) -> list[JSON]:
-    """Random ids only."""
-    return [
-        {"subject": one.subject_uid, "references": len(one.reference_uids), "whole": one.whole}
-        for one in purged
-    ]
-
-
-def _root(purged: Iterable[Purged]) -> str:
-    """Makes each reference provable by its random id."""
-    return root_of(uid for one in purged for uid in one.reference_uids)
 
 
 def _today() -> date:

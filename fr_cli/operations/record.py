@@ -42,13 +42,8 @@ class Record:
 
 
 def write_record(result: Evaluation) -> str:
-    """The record of an evaluation as JSON; UsageProblem for one without searches."""
+    """The record of an evaluation of one gallery, as JSON."""
     trial, rates = result.trial, result.measures
-    if not trial.samples or len(trial.draws) != 1:
-        raise UsageProblem(
-            "A record is of one search for each probe.",
-            hint="Leave --record out, or evaluate with one gallery.",
-        )
     calibration, probes = rates.calibration, trial.probes
     document: dict[str, Any] = {
         "schema": SCHEMA,

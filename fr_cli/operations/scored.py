@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from fr_cli.errors import UsageProblem
 from fr_cli.operations.labelled import Labelled, Sample
 from fr_cli.operations.scores import ScoreList, read_scores
-from fr_cli.operations.trial import Protocol, Study, Trial, galleries_of, no_searches
+from fr_cli.operations.study import Protocol, Study
+from fr_cli.operations.trial import Trial, comparisons, galleries_of, no_searches
 from fr_cli.records import Listener
 
 if TYPE_CHECKING:
@@ -66,11 +67,14 @@ def _searched(study: Study, protocol: Protocol, scores: ScoreList, listed: Liste
         references=enrolled.size,
         subjects=np.unique(enrolled).size,
         fte=int(np.count_nonzero(~listed.enrolled)),
+        compared=comparisons(
+            study.fusion, [scores.subjects[number] for number in enrolled.tolist()], chosen
+        ),
         draws=tuple(part(one, asked) for one in found),
         samples=_samples(scores, asked.tolist()),
         left_out=listed.probe_subject.size - asked.size,
         cosines=False,
-        notes=(NOT_COSINES,),
+        notes=_notes(study),
     )
 
 
@@ -93,12 +97,19 @@ def _compared(study: Study, scores: ScoreList, listed: Listed) -> Trial:
         references=enrolled.size,
         subjects=np.unique(enrolled).size,
         fte=int(np.count_nonzero(~listed.enrolled)),
+        compared=1,
         draws=(no_searches(),),
         samples=[],
         comparisons=compared,
         cosines=False,
-        notes=(NOT_COSINES,),
+        notes=_notes(study),
     )
+
+
+def _notes(study: Study) -> tuple[str, ...]:
+    if not study.group_by:
+        return (NOT_COSINES,)
+    return (NOT_COSINES, "Groups are not measured: they are compared at this home's floor.")
 
 
 def _data(scores: ScoreList) -> Labelled:

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fr_cli.errors import UsageProblem
-from fr_cli.operations.trial import Enrolled, Trial
+from fr_cli.operations.labelled import Enrolled
+from fr_cli.operations.trial import Trial
 from fr_cli.records import Listener
 
 if TYPE_CHECKING:
@@ -39,11 +40,15 @@ class Lost:
     mated: int
     missed_exact: int
     missed: int
+    fnir_loss: float
 
-    @property
-    def fnir_loss(self) -> float:
-        """How much higher the false-negative identification rate is."""
-        return (self.missed - self.missed_exact) / self.mated
+
+@dataclass(frozen=True)
+class Recall:
+    """The mean share of the exact engine's first k subjects that the approximate one gives too."""
+
+    k: int
+    share: float
 
 
 @dataclass(frozen=True)
@@ -58,14 +63,13 @@ class Latency:
 class SearchLoss:
     """Two engines on the same references.
 
-    `recall` maps k to the mean share of the exact engine's first k subjects that the approximate
-    one gives too. Latencies are of this machine: read them against each other.
+    Latencies are of this machine: read them against each other.
     """
 
     engine: str
     references: int
     searches: int
-    recall: dict[int, float]
+    recall: tuple[Recall, ...]
     lost: tuple[Lost, ...]
     exact: Latency
     approximate: Latency
@@ -109,18 +113,21 @@ def search_loss(trial: Trial, thresholds: Sequence[float], listener: Listener) -
         engine=approximate.name,
         references=len(whose),
         searches=len(probes),
-        recall={k: _recall(runs[0], runs[1], k) for k in RANKS},
-        lost=tuple(
-            Lost(
-                threshold, mated,
-                *(mated - sum(cosine >= threshold for cosine in each) for each in found),
-            )
-            for threshold in sorted(set(thresholds))
-            if mated
-        ),
+        recall=tuple(Recall(k, _recall(runs[0], runs[1], k)) for k in RANKS),
+        lost=tuple(_lost(at, mated, *found) for at in sorted(set(thresholds)) if mated),
         exact=_latency(runs[0]),
         approximate=_latency(runs[1]),
-    )  # fmt: skip
+    )
+
+
+def _lost(
+    threshold: float, mated: int, exact: Sequence[float], approximate: Sequence[float]
+) -> Lost:
+    """From the mates' cosines by each engine, −1 where it did not find them."""
+    missed_exact, missed = (
+        mated - sum(cosine >= threshold for cosine in found) for found in (exact, approximate)
+    )
+    return Lost(threshold, mated, missed_exact, missed, (missed - missed_exact) / mated)
 
 
 def _engines(enrolled: Enrolled) -> tuple[Engine, Engine]:

@@ -12,7 +12,7 @@ from fr_cli.operations.bench import Bench
 from fr_cli.operations.exclusions import Pairs
 from fr_cli.operations.labelled import Labelled, Sample
 from fr_cli.operations.manifest import read_photo
-from fr_cli.operations.trial import Study
+from fr_cli.operations.study import Study
 from fr_cli.records import Listener
 
 if TYPE_CHECKING:

@@ -1,90 +1,21 @@
-"""What to evaluate and by which protocol, and what the searches of it found: ready for counting."""
+"""What the searches of a protocol found: ready for counting."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections import Counter
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from fr_cli.audit.entry import JSON
 from fr_cli.errors import UsageProblem
-from fr_cli.face.pipeline import Choice
-from fr_cli.keys import SiteKey
-from fr_cli.operations.bench import Bench
-from fr_cli.operations.cache import Cache
-from fr_cli.operations.labelled import Labelled, Role, Sample, read_labelled
-from fr_cli.records import Listener
+from fr_cli.operations.labelled import Enrolled, Labelled, Sample
+from fr_cli.operations.study import Protocol, Study, protocol_of
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from fr_cli.evaluation.impostors import Comparisons, Fusion
     from fr_cli.evaluation.rates import Probes
     from fr_cli.records import Vector
-
-Protocol = Literal["open-set", "closed-set", "verification", "leave-one-out"]
-
-
-@dataclass(frozen=True)
-class Study:
-    """What to evaluate, and how.
-
-    `manifest` is a manifest or a folder with one folder a subject. `protocol` None is open-set
-    for a manifest, leave-one-out for a folder. `random_galleries` > 0 draws that many galleries
-    of `gallery_size` subjects, with `seed`. `site_data` says that the photos are the site's own,
-    `holdout` asks for a fit tested on unseen people, `eer` for the equal error rate, `pairs` for
-    the faces of pairs that look wrongly labelled. `require` is a file of targets to be reached.
-    """
-
-    manifest: Path | None = None
-    exclude: Path | None = None
-    group_by: tuple[str, ...] = ()
-    face: Choice = "central"
-    calibrate: Path | None = None
-    workers: int | None = None
-    protocol: Protocol | None = None
-    fusion: Fusion = "best"
-    random_galleries: int = 0
-    gallery_size: int = 0
-    seed: int = 0
-    site_data: bool = False
-    holdout: bool = False
-    eer: bool = False
-    pairs: bool = False
-    scores: Path | None = None
-    gallery: bool = False
-    cache: bool = True
-    search_loss: bool = False
-    require: Path | None = None
-
-    @property
-    def source(self) -> Path:
-        """The manifest, folder or list of scores; UsageProblem unless there is exactly one."""
-        given = [path for path in (self.manifest, self.scores) if path is not None]
-        if len(given) != 1:
-            raise UsageProblem(
-                "An evaluation is of one manifest, or of one list of scores.",
-                hint="Give MANIFEST, or --scores FILE.",
-            )
-        return given[0]
-
-
-@dataclass(frozen=True, eq=False)
-class Enrolled:
-    """Templates to search in: whose they are, vectors (n, d), and who should be among them.
-
-    `failed` are references that could not be enrolled; `generation` is that of the home's gallery,
-    None for references of the manifest.
-    """
-
-    subjects: Sequence[str]
-    vectors: NDArray[np.float32]
-    listed: frozenset[str]
-    failed: int = 0
-    generation: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +24,8 @@ class Trial:
 
     `draws` has one set of searches, or one for each random gallery; row i of each is a search
     with the photo `samples[i]`. It has no rows under verification, which has `comparisons`.
-    `references` and `subjects` are those enrolled, `fte` references that could not be.
+    `references` and `subjects` are those enrolled, `fte` references that could not be, `compared`
+    the comparisons of one search (N of the error rates; the mean over galleries that were drawn).
     `left_out` are probes that the protocol does not ask about. `cosines` says whether the scores
     are those of the home's model; another system's have no calibration. `enrolled` are the
     references that were searched, None where there are none apart from the probes. `notes` are
@@ -106,6 +38,7 @@ class Trial:
     references: int
     subjects: int
     fte: int
+    compared: int
     draws: tuple[Probes, ...]
     samples: Sequence[Sample]
     comparisons: Comparisons | None = None
@@ -134,86 +67,13 @@ class Trial:
         return self.draws[0]
 
 
-def gather(
-    study: Study, excluded: frozenset[frozenset[str]], bench: Bench, listener: Listener
-) -> Trial:
-    """Read the photos and search by the protocol. Raises UsageProblem for what cannot be evaluated.
-
-    `excluded` are pairs of subjects not to be compared.
-    """
-    from fr_cli.operations import scored
-
-    protocol = protocol_of(study)
-    if study.scores is not None and study.calibrate is not None:
-        raise UsageProblem(
-            "A calibration says what a cosine of this home's model means, not another's score.",
-            hint="Leave --calibrate out.",
-        )
-    if study.random_galleries and protocol != "open-set":
-        raise UsageProblem(
-            f"Random galleries are drawn under the protocol open-set, not {protocol}.",
-            hint="Add --protocol open-set, or leave --random-galleries out.",
-        )
-    if study.scores is not None:
-        return scored.play(study, protocol, excluded, listener)
-    read = _reader(study, protocol, bench, listener)
-    if not study.gallery:
-        return play(study, read(), excluded)
-    if protocol not in ("open-set", "closed-set") or study.calibrate is not None:
-        raise UsageProblem(
-            "The gallery is searched under the protocols open-set and closed-set, and gives no "
-            "calibration.",
-            hint="Give a manifest with references of its own for anything else.",
-        )
-    with bench.gallery() as gallery:
-        subjects, vectors = gallery.everyone()
-        data = read(known=gallery.has_image)
-        enrolled = Enrolled(
-            subjects, vectors, frozenset(subjects), generation=int(gallery.store.meta("generation"))
-        )
-    return play(study, data, excluded, enrolled=enrolled)
-
-
-def _reader(
-    study: Study, protocol: Protocol, bench: Bench, listener: Listener
-) -> Callable[..., Labelled]:
-    """Reads the photos that the protocol needs."""
-    needed: tuple[Role, ...] = ()
-    if protocol in ("open-set", "closed-set"):
-        needed = ("probe",) if study.gallery else ("reference", "probe")
-    kept = None
-    if study.cache:
-        key = SiteKey.load(bench.site.keys)
-        kept = Cache(bench.site, key, bench.fingerprint, study.face)
-    return partial(
-        read_labelled, study.source, bench, listener,
-        face=study.face, needed=needed, columns=study.group_by, workers=study.workers, kept=kept,
-    )  # fmt: skip
-
-
-def protocol_of(study: Study) -> Protocol:
-    """The protocol that is asked for, or the one that fits the input."""
-    if study.protocol is None:
-        folder = study.source.is_dir() and not study.gallery
-        return "leave-one-out" if folder else "open-set"
-    return study.protocol
-
-
 def play(
-    study: Study,
-    data: Labelled,
-    excluded: frozenset[frozenset[str]],
-    *,
-    gate: bool = True,
-    enrolled: Enrolled | None = None,
+    study: Study, data: Labelled, excluded: frozenset[frozenset[str]], *, gate: bool = True
 ) -> Trial:
-    """The searches of a protocol; without the gate also of photos below the quality floors.
-
-    `enrolled` is what is searched, by default the references of the data.
-    """
+    """The searches of a protocol; without the gate also of photos below the quality floors."""
     protocol = protocol_of(study)
-    people = {sample.subject for sample in data.samples} | (enrolled.listed if enrolled else set())
-    if len(people) < 2:
+    people = {sample.subject for sample in data.samples}
+    if len(people | (data.gallery.listed if data.gallery else set())) < 2:
         raise UsageProblem(
             "The photos that can be used are of fewer than two subjects.",
             hint="Without other people nobody can be taken for them, and no rate means anything."
@@ -223,7 +83,7 @@ def play(
         return _verification(study, data, excluded, gate)
     if protocol == "leave-one-out":
         return _leave_one_out(study, data, excluded, gate)
-    return _open_set(study, data, excluded, gate, enrolled or _references(data, gate), protocol)
+    return _open_set(study, data, excluded, gate)
 
 
 def _references(data: Labelled, gate: bool) -> Enrolled:
@@ -246,30 +106,30 @@ def _open_set(
     data: Labelled,
     excluded: frozenset[frozenset[str]],
     gate: bool,
-    enrolled: Enrolled,
-    name: Protocol,
 ) -> Trial:
     from fr_cli.evaluation import protocol
 
-    probes = data.of("probe")
-    closed = name == "closed-set"
+    probes, enrolled = data.of("probe"), data.gallery or _references(data, gate)
+    galleries = galleries_of(study, enrolled.listed)
+    closed = protocol_of(study) == "closed-set"
     asked = [sample for sample in probes if not closed or sample.subject in enrolled.listed]
     found = protocol.search_galleries(
         enrolled.vectors,
         enrolled.subjects,
         [_vector(sample, gate) for sample in asked],
         [sample.subject for sample in asked],
-        galleries_of(study, enrolled.listed),
+        galleries,
         excluded=excluded,
         fusion=study.fusion,
     )
     return Trial(
-        protocol=name,
+        protocol=protocol_of(study),
         fusion=study.fusion,
         data=data,
         references=len(enrolled.subjects),
         subjects=len(set(enrolled.subjects)),
         fte=enrolled.failed,
+        compared=comparisons(study.fusion, enrolled.subjects, galleries),
         draws=tuple(found),
         samples=asked,
         left_out=len(probes) - len(asked),
@@ -306,6 +166,17 @@ def galleries_of(study: Study, listed: Collection[str]) -> list[frozenset[str]]:
         ) from trouble
 
 
+def comparisons(
+    fusion: Fusion, subjects: Sequence[str], galleries: Sequence[Collection[str]]
+) -> int:
+    """The mean number of comparisons of a search: with references, under "mean" with people.
+
+    `subjects` says whose each reference is.
+    """
+    of_each = Counter(subjects if fusion == "best" else set(subjects))
+    return round(sum(of_each[name] for one in galleries for name in one) / len(galleries))
+
+
 def _leave_one_out(
     study: Study, data: Labelled, excluded: frozenset[frozenset[str]], gate: bool
 ) -> Trial:
@@ -327,6 +198,7 @@ def _leave_one_out(
         references=len(usable),
         subjects=len(set(usable)),
         fte=len(names) - len(usable),
+        compared=len(usable if study.fusion == "best" else set(usable)) - 1,
         draws=(found,),
         samples=[data.samples[photo] for photo in photos],
     )
@@ -343,6 +215,7 @@ def _verification(
         references=int(compared.nonmated.images.sum()),
         subjects=compared.nonmated.images.size,
         fte=sum(_vector(sample, gate) is None for sample in data.samples),
+        compared=1,
         draws=(no_searches(),),
         samples=[],
         comparisons=compared,

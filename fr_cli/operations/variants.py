@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fr_cli.operations.exclusions import Exclusions
-from fr_cli.operations.trial import Enrolled, Study, Trial, play
+from fr_cli.operations.study import Study
+from fr_cli.operations.trial import Trial, play
 
 if TYPE_CHECKING:
     from fr_cli.decision.calibration import Calibration
@@ -62,7 +63,7 @@ def gate(
     refused = [s for s in trial.data.samples if s.template is None and s.ungated is not None]
     on = off = at_threshold(pooled(trial), cosine)
     if refused:
-        ungated = play(study, trial.data, exclusions.same, gate=False, enrolled=_gallery(trial))
+        ungated = play(study, trial.data, exclusions.same, gate=False)
         off = at_threshold(pooled(ungated), cosine)
     references = sum(sample.role == "reference" for sample in refused)
     return Gate(floors, references, len(refused) - references, on, off)
@@ -79,13 +80,7 @@ def without_kin(
     from fr_cli.evaluation.at_threshold import at_threshold
     from fr_cli.evaluation.points import points
 
-    probes = pooled(play(study, trial.data, exclusions.every, enrolled=_gallery(trial)))
+    probes = pooled(play(study, trial.data, exclusions.every))
     return WithoutKin(
         len(exclusions.kin), points(probes, calibration), at_threshold(probes, cosine)
     )
-
-
-def _gallery(trial: Trial) -> Enrolled | None:
-    """The home's gallery, if that was searched: its references are what they are."""
-    enrolled = trial.enrolled
-    return enrolled if enrolled and enrolled.generation is not None else None

@@ -52,7 +52,7 @@ def verify(
                 hint="Make one with: fr evaluate MANIFEST --calibrate",
             )
         probe = bench.pipeline.template(photo, face)
-        with bench.gallery() as gallery:
+        with bench.gallery(act) as gallery:
             references = gallery.templates_of(subject_id)
         cosine, name, uid = max(
             (float(vector @ probe.vector), name, uid) for name, uid, vector in references

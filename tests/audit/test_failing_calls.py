@@ -24,7 +24,7 @@ from fr_cli.keys import SigningKey
 from .conftest import ORIGIN, Bench
 
 CALLS = [
-    (os, "open"), (os, "write"), (os, "pread"), (os, "fdatasync"), (os, "fsync"),
+    (os, "open"), (os, "write"), (os, "pread"), (os, "pwrite"), (os, "fdatasync"), (os, "fsync"),
     (os, "ftruncate"), (os, "rename"), (os, "replace"), (os, "unlink"), (os, "mkdir"),
     (os, "listdir"), (os, "close"), (os, "dup"), (os, "dup2"), (os, "fstat"), (fcntl, "flock"),
 ]  # fmt: skip
@@ -50,8 +50,8 @@ class Faulty:
                 real(*given, **named)
                 raise KeyboardInterrupt
             if self.how == "short":
-                if name == "write":
-                    return real(given[0], given[1][: len(given[1]) // 2])
+                if name in ("write", "pwrite"):
+                    return real(given[0], given[1][: len(given[1]) // 2], *given[2:])
                 return real(*given, **named)
             if name == "close":  # as Linux: the handle is gone all the same
                 real(*given, **named)

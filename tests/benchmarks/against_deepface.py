@@ -47,7 +47,7 @@ def main() -> None:
     ), "CPU ms")  # fmt: skip
     print(" ".join(f"{name:>11}" for name in header))
     with tempfile.TemporaryDirectory() as folder:
-        for name, embed in (("fr", _ours()), ("DeepFace", _deepface(Path(folder)))):
+        for name, embed in (("fr", _ours()), ("DeepFace", deepface(Path(folder)))):
             _report(name, embed, rows, excluded)
 
 
@@ -82,16 +82,17 @@ def _report(
         sum(vector is None for vector in vectors),
         rates.within_rank(searched, 1).value,
         *(point["tpir"] for point in measured),
-        *_true_accept_rates(vectors, subjects, excluded),
+        *true_accept_rates(vectors, subjects, excluded),
         cpu,
     ]
     shown = ["-" if x is None else f"{x:.4f}" if 0 < x <= 1 else f"{x:.0f}" for x in cells]
     print(" ".join(f"{cell:>11}" for cell in (name, *shown)), flush=True)
 
 
-def _true_accept_rates(
+def true_accept_rates(
     vectors: list[Vector | None], subjects: list[str], excluded: frozenset[frozenset[str]]
 ) -> list[float]:
+    """The share of mated pairs above the threshold that lets through each of FARS."""
     usable = [i for i, vector in enumerate(vectors) if vector is not None]
     matrix = np.stack([np.asarray(vectors[i]) for i in usable])
     names = np.array([subjects[i] for i in usable])
@@ -119,14 +120,14 @@ def _ours() -> Callable[[bytes], Vector | None]:
     return embed
 
 
-def _deepface(folder: Path) -> Callable[[bytes], Vector | None]:
+def deepface(folder: Path) -> Callable[[bytes], Vector | None]:
     """`DeepFace.represent` as a user calls it: its detector, crop and alignment."""
     # fr binds empty stand-ins for DeepFace's downloader; DeepFace itself is loaded afresh here.
     for name in [name for name in sys.modules if name.split(".")[0] == "deepface"]:
         del sys.modules[name]
     files = folder / ".deepface" / "weights"
     files.mkdir(parents=True)
-    for model in weights.catalogue().values():
+    for model in weights.needed():
         (files / model.file).symlink_to(
             weights.find(model, model_folders(default_home())).resolve()
         )

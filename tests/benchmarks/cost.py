@@ -42,7 +42,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         _start_up()
         _identify(Path(folder))
-        _enrolment(Path(folder), list(itertools.islice(_photos(options.photos), options.count)))
+        _enrolment(
+            Path(folder), list(itertools.islice(made_up_photos(options.photos), options.count))
+        )
 
 
 def _start_up() -> None:
@@ -87,7 +89,7 @@ def _enrolment(folder: Path, photos: list[bytes]) -> None:
     )
 
 
-def _photos(folder: Path | None) -> Iterator[bytes]:
+def made_up_photos(folder: Path | None) -> Iterator[bytes]:
     if folder is not None:
         for path in sorted(folder.rglob("*.jpg")):
             yield path.read_bytes()

@@ -23,7 +23,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.benchmarks.cost import FR, _bare, _load_bare, _photos
+from tests.benchmarks.cost import FR, _bare, _load_bare, made_up_photos
 
 #: People of LFW for as many photos.
 _PEOPLE_A_PHOTO = 5749 / 13233
@@ -36,7 +36,7 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=13233)
     options = parser.parse_args()
     _counting(options.pairs)
-    photos = list(itertools.islice(_photos(options.photos), options.count))
+    photos = list(itertools.islice(made_up_photos(options.photos), options.count))
     with tempfile.TemporaryDirectory() as folder:
         _embedding(Path(folder), photos)
 

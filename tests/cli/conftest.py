@@ -1,4 +1,4 @@
-"""A home whose gallery holds six alike subjects, so that a sheet is full."""
+"""Homes whose gallery holds six alike subjects, so that a sheet is full."""
 
 from __future__ import annotations
 
@@ -13,8 +13,17 @@ COLUMNS = ("subject_id", "image", "reference_id", "source", "captured_at", "lawf
 
 @pytest.fixture(scope="session")
 def crowd(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Fr:
-    """Six subjects of one portrait. Not to be changed."""
-    folder = tmp_path_factory.mktemp("crowd")
+    """Six subjects of one portrait, which is not kept. Not to be changed."""
+    return _crowd(tmp_path_factory.mktemp("crowd"), keep_photos=False)
+
+
+@pytest.fixture(scope="session")
+def shown(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Fr:
+    """The same where photos are kept. Not to be changed."""
+    return _crowd(tmp_path_factory.mktemp("shown"), keep_photos=True)
+
+
+def _crowd(folder: Path, *, keep_photos: bool) -> Fr:
     image = folder / "portrait.jpg"
     image.write_bytes(jpeg(small(MATED, "studio_portrait")))
     rows = [
@@ -23,5 +32,8 @@ def crowd(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Fr:
     ]
     fr = Fr(folder / "home")
     fr.json("init")
+    if keep_photos:
+        policy = fr.home / "policy.yaml"
+        policy.write_text(policy.read_text().replace("keep_photos: false", "keep_photos: true"))
     fr.json("enroll", write_csv(folder / "feed.csv", COLUMNS, *rows))
     return fr

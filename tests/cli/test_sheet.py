@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import html
 import io
 import json
 import re
+import shutil
+import sqlite3
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -16,7 +19,8 @@ from PIL import Image
 
 from fr_cli.cli.sheet import expected
 from fr_cli.decision.threshold import Fpir
-from tests.conftest import GROUNDS, MATED, STRANGER, Fr, jpeg, photo, small
+from fr_cli.face.pipeline import FacePipeline
+from tests.conftest import GROUNDS, MATED, STRANGER, Fr, jpeg, photo, small, write_csv
 
 HOSTILE = (
     "</dd></style><script>alert(1)</script><img src=https://evil.example/x onerror=a>\"'{{7*7}}"
@@ -120,6 +124,88 @@ def test_the_only_picture_is_the_probes_face(crowd: Fr, tmp_path: Path) -> None:
     image = Image.open(io.BytesIO(base64.b64decode(picture.partition(",")[2])))
     assert (image.format, image.size) == ("JPEG", (320, 400))
     assert not image.getexif()
+
+
+def pictures_of(parsed: Parsed) -> list[tuple[str, bytes]]:
+    return [
+        (at["alt"], base64.b64decode(at["src"].partition(",")[2]))
+        for tag, at in parsed.elements
+        if tag == "img"
+    ]
+
+
+def test_where_photos_are_kept_each_candidate_stands_beside_the_probe(
+    shown: Fr, tmp_path: Path
+) -> None:
+    parsed = sheet(shown, photo(MATED), tmp_path)
+    pictures = pictures_of(parsed)
+    probe = pictures[0][1]
+    assert [alt for alt, _ in pictures] == ["The face of the probe"] + [
+        alt
+        for rank in range(1, 7)
+        for alt in ("The face of the probe", f"The face of candidate {rank}")
+    ]
+    for alt, data in pictures:
+        image = Image.open(io.BytesIO(data))
+        assert (image.format, image.size) == ("JPEG", (320, 400))
+        assert not image.getexif()
+        assert (data == probe) == (alt == "The face of the probe")
+    assert "kept by policy" not in parsed.text
+    assert "photographs of people" in parsed.text
+    outcome = shown.log()[-1]["dec"]
+    assert (outcome["sheet"], outcome["photos"]) == (True, 6)
+
+
+def test_a_candidate_whose_photo_is_not_kept_is_said_to_have_none(
+    shown: Fr, tmp_path: Path
+) -> None:
+    shutil.copytree(shown.home, tmp_path / "home")
+    fr = Fr(tmp_path / "home")
+    with contextlib.closing(sqlite3.connect(fr.home / "gallery" / "gallery.db")) as db, db:
+        db.execute("DELETE FROM photos WHERE ref > 2")
+    parsed = sheet(fr, photo(MATED), tmp_path)
+    assert parsed.text.count("No photo kept") == 4
+    assert len(pictures_of(parsed)) == 1 + 6 + 2
+
+
+def test_photos_that_the_policy_does_not_keep_any_more_are_not_shown(
+    shown: Fr, tmp_path: Path
+) -> None:
+    shutil.copytree(shown.home, tmp_path / "home")
+    fr = Fr(tmp_path / "home")
+    policy = fr.home / "policy.yaml"
+    policy.write_text(policy.read_text().replace("keep_photos: true", "keep_photos: false"))
+    parsed = sheet(fr, photo(MATED), tmp_path)
+    assert parsed.text.count("Photo not kept by policy") == 6
+    assert len(pictures_of(parsed)) == 1
+    assert fr.log()[-1]["dec"]["photos"] == 0
+
+
+def test_of_a_photo_with_several_faces_the_one_that_was_enrolled_is_shown(
+    fresh: Fr, tmp_path: Path
+) -> None:
+    """The largest was enrolled; the stranger beside them stands further left."""
+    policy = fresh.home / "policy.yaml"
+    policy.write_text(policy.read_text().replace("keep_photos: false", "keep_photos: true"))
+    two = Image.new("RGB", (1280, 800), "white")
+    two.paste(small(STRANGER, "studio_portrait").resize((400, 400)), (0, 0))
+    two.paste(small(MATED, "studio_portrait"), (600, 0))
+    image = tmp_path / "two.jpg"
+    image.write_bytes(jpeg(two))
+    fresh.json("enroll", write_csv(tmp_path / "feed.csv", ("subject_id", "image"), ("A", image)),
+               "--largest")  # fmt: skip
+    (tmp_path / "out").mkdir()
+    shown = dict(pictures_of(sheet(fresh, photo(MATED), tmp_path / "out")))[
+        "The face of candidate 1"
+    ]
+    with FacePipeline.load() as pipeline:
+        face = pipeline.template(shown).vector
+        person, other = (
+            pipeline.template(jpeg(small(who, "studio_portrait"))).vector
+            for who in (MATED, STRANGER)
+        )
+    assert face @ person > 0.8
+    assert face @ other < 0.4
 
 
 def test_no_candidate_has_a_sheet_of_its_own(crowd: Fr, tmp_path: Path) -> None:

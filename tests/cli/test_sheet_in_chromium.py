@@ -10,6 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from fr_cli.face import weights
+from fr_cli.face.detection import Detector
+from fr_cli.site import user_home
 from tests.conftest import MATED, STRANGER, Fr, photo
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -70,10 +73,35 @@ def pages(folder: Path, page: Path) -> tuple[int, list[float]]:
     return int(count), [float(number) for number in box[1].split()[2:]]
 
 
-def test_six_candidates_print_on_one_page_of_a4(sheet: Path, tmp_path: Path) -> None:
-    count, size = pages(tmp_path, sheet)
+@pytest.mark.parametrize("home", ["crowd", "shown"])
+def test_six_candidates_print_on_one_page_of_a4(
+    home: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    path = tmp_path / "sheet.html"
+    request.getfixturevalue(home).identify(photo(MATED), "--html", str(path))
+    count, size = pages(tmp_path, path)
     assert count == 1
     assert size == pytest.approx([595, 842], abs=1)
+
+
+def test_a_candidates_face_stands_beside_the_probe_with_the_eyes_in_the_same_places(
+    shown: Fr, tmp_path: Path
+) -> None:
+    path = tmp_path / "sheet.html"
+    shown.identify(photo(MATED), "--html", str(path), "--max-candidates", "1")
+    pixels = screenshot(tmp_path, path, name="pair", size="1000,1500")
+    faces = Detector(weights.load(weights.named("YuNet"), [user_home() / "models"])).detect(
+        np.ascontiguousarray(pixels[:, :, ::-1])
+    )
+    # The probe at the top, and the pair below it.
+    pair = sorted((face for face in faces if face.centre[1] > 400), key=lambda face: face.centre[0])
+    assert len(pair) == 2
+    eyes = [face.landmarks[:2] for face in pair]
+    spans = [float(np.linalg.norm(two[1] - two[0])) for two in eyes]
+    assert spans[0] == pytest.approx(spans[1], rel=0.06)
+    heights = [float(two[:, 1].mean()) for two in eyes]
+    # As exact as the detector is on a face of this size.
+    assert heights[0] == pytest.approx(heights[1], abs=7)
 
 
 def test_no_candidate_prints_on_one_page(crowd: Fr, tmp_path: Path) -> None:

@@ -139,7 +139,7 @@ def test_extrapolated_begins_at_the_smallest_rate_of_the_data() -> None:
         ({"table": ((0.5, 0.2),)}, "table"),
         ({"draws": ()}, "draws"),
         ({"draws": draws(replace(TAIL, u=0.5))}, "draws"),
-        ({"fusion": "mean"}, "fusion"),
+        ({"fusion": "median"}, "fusion"),
         ({"fingerprint": ""}, "fingerprint"),
         ({"smallest_fmr": 0.0}, "smallest_fmr"),
         ({"largest_impostor": math.nan}, "largest_impostor"),

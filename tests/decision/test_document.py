@@ -24,7 +24,7 @@ def test_there_and_back() -> None:
     assert json.dumps(calibration_to_dict(made_up_calibration()), allow_nan=False)
 
 
-@pytest.mark.parametrize("field", sorted(set(document()) - {"note"}))
+@pytest.mark.parametrize("field", sorted(set(document()) - {"note", "site_references"}))
 def test_every_field_is_needed(field: str) -> None:
     damaged = document()
     del damaged[field]
@@ -33,10 +33,18 @@ def test_every_field_is_needed(field: str) -> None:
     assert caught.value.code == 3
 
 
-def test_a_note_is_not_needed() -> None:
+def test_a_note_and_the_site_are_not_needed() -> None:
     damaged = document()
     del damaged["note"]
+    del damaged["site_references"]
     assert calibration_from_dict(damaged).note == ""
+    assert calibration_from_dict(damaged).site_references is None
+
+
+@pytest.mark.parametrize("size", [0, -5, 1.5, "many", True])
+def test_a_site_of_no_references(size: object) -> None:
+    with pytest.raises(ConfigurationError, match="site_references"):
+        calibration_from_dict({**document(), "site_references": size})
 
 
 @pytest.mark.parametrize(

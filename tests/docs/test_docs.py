@@ -153,7 +153,19 @@ def test_the_lfw_manifest_is_laid_out_as_the_page_says(desk: Path, tmp_path: Pat
 
 
 #: Fields whose names come from the data, not from the program.
-_BY_NAME = {"measures", "watchlists", "sources", "quality", "group", "result", "timing_ms", "rules"}
+_BY_NAME = {
+    "measures",
+    "watchlists",
+    "sources",
+    "quality",
+    "group",
+    "result",
+    "timing_ms",
+    "rules",
+    "floors",
+    "last",
+    "weights",
+}
 
 
 def _fields(value: Any, under: str = "") -> set[str]:
@@ -180,6 +192,12 @@ def test_every_json_field_is_explained(desk: Path) -> None:
         fr.json("gallery", "stats"),
         fr.json("gallery", "check"),
         fr.json("gallery", "rebuild"),
+        fr.json("gallery", "backup", desk / "a.backup"),
+        fr.json("gallery", "backup", "--expire"),
+        fr.json("gallery", "restore", desk / "a.backup", "--yes"),
+        fr.json("gallery", "accept", "--yes"),
+        fr.json("status"),
+        fr.json("doctor"),
         fr.json("models", "list"),
         fr.json("models", "check"),
         fr.json("policy", "show"),

@@ -79,7 +79,7 @@ class Desk:
 
 @pytest.fixture(scope="session")
 def _desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    weights.pull(weights.catalogue().values(), user_home() / "models", listener=Silence())
+    weights.pull(weights.needed(), user_home() / "models", listener=Silence())
     folder = tmp_path_factory.mktemp("audit-desk")
     for person in ("P001", "P003"):
         (folder / "photos" / person).mkdir(parents=True)

@@ -26,9 +26,9 @@ def found(templates: np.ndarray, subjects: np.ndarray) -> list[Suspect]:
     return suspects(templates, subjects, probes, impostor_sample(templates, subjects))
 
 
-def test_a_clean_set_raises_no_doubt() -> None:
-    doubted = sum(bool(found(*crowd(seed))) for seed in range(20))
-    assert doubted <= 4  # one in twenty is what the level says
+def test_a_clean_set_raises_about_one_doubt() -> None:
+    doubted = [len(found(*crowd(seed))) for seed in range(20)]
+    assert np.mean(doubted) <= 2.5  # one is what the level says
 
 
 def test_one_person_under_two_names() -> None:
@@ -38,7 +38,8 @@ def test_one_person_under_two_names() -> None:
     doubts = found(templates, subjects)
     across = {(one.kind, subjects[one.first], subjects[one.second]) for one in doubts
               if one.kind in ("near_duplicate", "same_person")}  # fmt: skip
-    assert across == {("near_duplicate", 0, 3), ("same_person", 10, 15)}
+    assert {("near_duplicate", 0, 3), ("same_person", 10, 15)} <= across
+    assert len(across) <= 4  # a stranger or two may look as alike
     assert {subjects[one.first] for one in doubts if one.kind == "two_people"} == {3, 10}
 
 
@@ -76,6 +77,6 @@ def test_levels_of_a_known_distribution() -> None:
 
     sample = scores.simulated(600, 1, seed=3).nonmated
     assert strangers(sample) == pytest.approx(0.1 + 0.1 * norm.isf(0.1), abs=0.003)
-    truth = 0.1 + 0.1 * norm.isf(0.05 / sample.comparisons)
+    truth = 0.1 + 0.1 * norm.isf(1 / sample.comparisons)
     assert beyond_chance(sample) == pytest.approx(truth, abs=0.08)
     assert np.isposinf(beyond_chance(scores.stored().nonmated))

@@ -121,7 +121,7 @@ def test_the_spread_over_draws() -> None:
         np.stack(REFERENCES), OWNERS, PROBES, ASKED, [{"A", "B"}, {"A", "C"}, {"B", "D"}]
     )
     summary = repeated(draws, cos(12), [0.5, 0.001])
-    assert summary.draws == 3
+    assert summary.galleries == 3
     assert summary.rank1 is not None
     assert summary.rank1.values == (0.5, 0.5, 1.0)
     assert summary.rank1.mean == pytest.approx(2 / 3)

@@ -36,8 +36,31 @@ def test_the_eyes_are_at_fixed_places(scale: float, turn: float) -> None:
         np.array([columns.mean(), rows.mean()])
         for rows, columns in (np.nonzero(red > 80), np.nonzero(blue > 80))
     ]
-    assert places[1] - places[0] == pytest.approx([EYES, 0], abs=3)
+    # The dots lie on whole pixels, which become four at the smallest scale.
+    assert places[1] - places[0] == pytest.approx([EYES, 0], abs=4)
     assert (places[0] + places[1]) / 2 == pytest.approx([WIDTH / 2, 0.46 * HEIGHT], abs=3)
+
+
+def span(image: bytes) -> float:
+    """Pixels between the red and the blue dot."""
+    shown = np.asarray(Image.open(io.BytesIO(image))).astype(float)
+    red, blue = shown[:, :, 0] - shown[:, :, 2], shown[:, :, 2] - shown[:, :, 0]
+    return float(np.nonzero(blue > 80)[1].mean() - np.nonzero(red > 80)[1].mean())
+
+
+def test_a_longer_face_has_its_eyes_as_far_apart() -> None:
+    pixels, landmarks = face(3.0, 0)
+    longer = landmarks.copy()
+    longer[3:, 1] += 40
+    assert span(portrait(pixels, longer)) == pytest.approx(EYES, abs=3)
+
+
+def test_a_head_turned_far_aside_is_not_blown_up() -> None:
+    pixels, landmarks = face(3.0, 0)
+    aside = landmarks.copy()
+    aside[1] = aside[0] + (8, 0)
+    assert span(portrait(pixels, aside)) < 1.5 * EYES
+    assert np.asarray(Image.open(io.BytesIO(portrait(pixels, aside)))).std() > 5
 
 
 def test_beyond_the_photo_is_grey() -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import importlib
 import io
 import os
 import sys
+import tarfile
 import typing
 import urllib.error
 import zipfile
@@ -14,10 +16,13 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from fr_cli.errors import ConfigurationError, WeightsWrong
 from fr_cli.face import sources, weights
+from fr_cli.face.alignment import crop_of
+from fr_cli.face.embedding import NORMALISATIONS
 from fr_cli.face.sources import Package
 from fr_cli.face.weights import Model
 from fr_cli.records import Listener, Silence
@@ -120,6 +125,10 @@ class TestCatalogue:
         hints = typing.get_type_hints(Model)
         kinds: dict[str, Callable[[Any], bool]] = {
             "task": lambda value: value in typing.get_args(hints["task"]),
+            "engine": lambda value: value in ("deepface", "keras", "dlib", "onnx", "openvino", ""),
+            "sha256": lambda value: value is None or len(bytes.fromhex(value)) == 32,
+            "size": lambda value: value is None or value > 0,
+            "parts": lambda value: set(value) <= set(weights.catalogue()),
             "dimension": lambda value: value is None or value > 0,
             "input_size": lambda value: value is None or (len(value) == 2 and min(value) > 0),
             "packages": lambda value: all(isinstance(one, Package) for one in value),
@@ -130,18 +139,35 @@ class TestCatalogue:
                 assert kinds[field](value) if field in kinds else isinstance(value, kind), field
             assert entry.url.startswith("https://")
             assert entry.url.endswith("/" + entry.file)
-            assert len(bytes.fromhex(entry.sha256)) == 32
+            assert (entry.sha256 is None) == (entry.size is None)
             for package in entry.packages:
-                assert package.member.endswith("/" + entry.file)
                 assert package.version[0].isdigit()
+                assert len(package.sha256) in (0, 64)
+
+    def test_every_embedder_can_be_fed(self) -> None:
+        for entry in weights.catalogue().values():
+            if entry.task == "embedder":
+                crop = crop_of(entry.alignment)
+                assert (crop.width, crop.height) == entry.input_size, entry.name
+                assert entry.normalisation in NORMALISATIONS, entry.name
+                assert entry.colour_order in ("RGB", "BGR")
+                assert entry.dimension
+                places = np.array(crop.points)
+                assert (places > 0).all()
+                assert (places < (crop.width, crop.height)).all()
+
+    def test_every_embedder_of_deepface_is_there(self) -> None:
+        modeling = importlib.import_module("deepface.modules.modeling")
+        offered = set(modeling.AVAILABLE_MODELS["facial_recognition"])
+        assert offered <= {entry.name for entry in weights.catalogue().values()}
 
     def test_the_default_pair(self) -> None:
         sface, yunet = weights.catalogue()["SFace"], weights.catalogue()["YuNet"]
         assert (sface.task, sface.deepface, sface.dimension) == ("embedder", "SFace", 128)
-        assert sface.sha256.startswith("0ba9fbfa01b5270c96627c4ef784da85")
+        assert str(sface.sha256).startswith("0ba9fbfa01b5270c96627c4ef784da85")
         assert (sface.size, sface.input_size) == (38_696_353, (112, 112))
         assert (yunet.task, yunet.deepface, yunet.dimension) == ("detector", "yunet", None)
-        assert yunet.sha256.startswith("8f2383e4dd3cfbb4553ea8718107fc04")
+        assert str(yunet.sha256).startswith("8f2383e4dd3cfbb4553ea8718107fc04")
         assert yunet.size == 232_589
 
     def test_it_cannot_be_changed(self) -> None:
@@ -150,7 +176,8 @@ class TestCatalogue:
 
     def test_it_names_no_registry(self) -> None:
         text = Path(weights.__file__).with_name("catalogue.yaml").read_text()
-        assert {line.split("/")[2] for line in text.split() if "://" in line} == {"github.com"}
+        hosts = {line.split("/")[2] for line in text.split() if "://" in line}
+        assert hosts == {"github.com", "storage.openvinotoolkit.org"}
 
 
 class TestLoad:
@@ -188,12 +215,15 @@ class TestLoad:
 
     def test_check(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         models = {name: model(name) for name in "ABCD"}
+        models["E"] = dataclasses.replace(model("E"), sha256=None, size=None)
+        models["F"] = model("F")
         monkeypatch.setattr(weights, "catalogue", lambda: models)
+        monkeypatch.setattr(weights, "resolved", lambda name, folders: models[name])
         (tmp_path / "A.onnx").write_bytes(GOOD)
         (tmp_path / "B.onnx").write_bytes(BAD)
         (tmp_path / "C.onnx").write_bytes(GOOD[:10])
-        states = {entry.name: status for entry, status in weights.check([tmp_path])}
-        assert states == {"A": "ok", "B": "wrong", "C": "wrong", "D": "missing"}
+        states = {entry.name: status for entry, status in weights.check([tmp_path], "DE")}
+        assert states == {"A": "ok", "B": "wrong", "C": "wrong", "D": "missing", "E": "unpinned"}
 
 
 class TestPull:
@@ -350,6 +380,74 @@ class TestPull:
         assert list(into.iterdir()) == []
 
 
+ARCHIVE = Package("third", "3.0", "third-3.0/w.h5", 5 * sources.CHUNK, "ab" * 32)
+
+
+def archive(*names: str, data: bytes = GOOD) -> bytes:
+    """A source archive with these members."""
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w:gz") as tar:
+        for name in names:
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            tar.addfile(member, io.BytesIO(data))
+    return file.getvalue()
+
+
+class TestFromSourceArchive:
+    """A source archive is asked for by its own hash, because pip runs its set-up program."""
+
+    @pytest.fixture
+    def pip(self, monkeypatch: pytest.MonkeyPatch, world: World) -> Callable[[bytes], None]:
+        def brings(data: bytes) -> None:
+            def pip(requirement: str, size: int, folder: Path, _: Listener) -> str:
+                world.asked.append(requirement)
+                (folder / "third-3.0.tar.gz").write_bytes(data)
+                return ""
+
+            monkeypatch.setattr(sources, "_run_pip", pip)
+
+        return brings
+
+    def test_one_member_is_read(
+        self, pip: Callable[[bytes], None], world: World, into: Path
+    ) -> None:
+        pip(archive("third-3.0/setup.py", "third-3.0/w.h5"))
+        one = dataclasses.replace(model(), packages=(ARCHIVE,))
+        assert pull([one], into) == [("third 3.0", False)]
+        assert world.asked == [f"third==3.0 --hash=sha256:{'ab' * 32}"]
+
+    @pytest.mark.parametrize(
+        ("data", "said"),
+        [
+            (archive("third-3.0/other"), "has no third-3.0/w.h5"),
+            (archive("third-3.0/w.h5")[:-400], "damaged"),
+            (b"no archive", "damaged"),
+            (archive("third-3.0/w.h5", data=BAD), "SHA-256"),
+        ],
+        ids=["member", "truncated", "text", "bytes"],
+    )
+    def test_what_is_wrong_is_refused(
+        self, pip: Callable[[bytes], None], into: Path, data: bytes, said: str
+    ) -> None:
+        pip(data)
+        with pytest.raises(WeightsWrong, match=said):
+            pull([dataclasses.replace(model(), packages=(ARCHIVE,))], into)
+        assert list(into.iterdir()) == []
+
+    def test_a_folder_of_that_name_is_no_file(
+        self, pip: Callable[[bytes], None], into: Path
+    ) -> None:
+        file = io.BytesIO()
+        with tarfile.open(fileobj=file, mode="w:gz") as tar:
+            member = tarfile.TarInfo("third-3.0/w.h5")
+            member.type = tarfile.DIRTYPE
+            tar.addfile(member)
+        pip(file.getvalue())
+        with pytest.raises(WeightsWrong, match="has no"):
+            pull([dataclasses.replace(model(), packages=(ARCHIVE,))], into)
+
+
 class TestFromFolder:
     def test_only_that_folder_is_read(self, world: World, into: Path, tmp_path: Path) -> None:
         (tmp_path / "SFace.onnx").write_bytes(GOOD)
@@ -416,6 +514,16 @@ class TestOutside:
         assert words[:3] == ["-P", "-m", "pip"]
         assert words[-1] == "first==1.0"
         assert {"download", "--no-deps", "--only-binary=:all:"} < {*words}
+
+    def test_pip_is_given_the_hash_of_a_source_archive(
+        self, python: Callable[[str], Path], tmp_path: Path
+    ) -> None:
+        notes = python("exit 0")
+        assert sources._run_pip(ARCHIVE.requirement, 1, tmp_path, Silence()) == ""
+        words = notes.read_text().split()
+        assert {"--require-hashes", "--no-binary=third", "--no-deps"} < {*words}
+        assert "--only-binary=:all:" not in words
+        assert Path(words[-1]).read_text() == f"third==3.0 --hash=sha256:{'ab' * 32}\n"
 
     def test_the_download_is_counted_as_it_grows(
         self, python: Callable[[str], Path], tmp_path: Path

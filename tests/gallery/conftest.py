@@ -106,9 +106,19 @@ def purge(gallery: Gallery, *subjects: str) -> list[Purged]:
         for subject in subjects
         for going in select(gallery.store, Selection("subject", subject), {}, date.today()).going
     ]
+    purged = purging.planned(gallery, going)
     if going:
         purging.purge(gallery, going)
-    return purging.planned(gallery, going)
+    return purged
+
+
+def purge_selected(gallery: Gallery, selection: Selection) -> list[Purged]:
+    """Delete what a selection takes."""
+    going = select(gallery.store, selection, {}, date.today()).going
+    purged = purging.planned(gallery, going)
+    if going:
+        purging.purge(gallery, going)
+    return purged
 
 
 def one_each(templates: Sequence[Vector] | Vector) -> list[tuple[str, str, Vector]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -125,7 +127,13 @@ def test_chunks_that_change_places_do_not_open(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(generation, "CHUNK", 100)
     key, name = b"k" * 32, "1/templates"
     sealed = b"".join(generation._seal_chunks(key, bytes(range(250)) * 2, name))
-    assert generation._unseal_chunks(key, sealed, name) == bytes(range(250)) * 2
+
+    def unsealed(key: bytes, sealed: bytes, name: str) -> tuple[bytearray, str]:
+        return generation._unseal_chunks(key, io.BytesIO(sealed), len(sealed), name)
+
+    opened, digest = unsealed(key, sealed, name)
+    assert bytes(opened) == bytes(range(250)) * 2
+    assert digest == hashlib.sha256(sealed).hexdigest()
     step = 100 + 16
     for changed in (
         sealed[step : 2 * step] + sealed[:step] + sealed[2 * step :],
@@ -134,10 +142,10 @@ def test_chunks_that_change_places_do_not_open(monkeypatch: pytest.MonkeyPatch) 
         sealed + sealed[-step:],
     ):
         with pytest.raises(GalleryDamaged):
-            generation._unseal_chunks(key, changed, name)
+            unsealed(key, changed, name)
     for other_key, other_name in ((b"x" * 32, name), (key, "2/templates"), (key, "1/annoy")):
         with pytest.raises(GalleryDamaged):
-            generation._unseal_chunks(other_key, sealed, other_name)
+            unsealed(other_key, sealed, other_name)
 
 
 def flips(path: Path) -> Iterator[int]:

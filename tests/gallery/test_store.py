@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from fr_cli.errors import GalleryDamaged, GalleryLocked, GalleryMissing
-from fr_cli.gallery.store import NewReference, Store
+from fr_cli.gallery.rows import NewReference
+from fr_cli.gallery.store import Store
 from fr_cli.records import Enrolment
 
 
@@ -66,7 +67,7 @@ def test_a_file_that_is_no_gallery_is_damaged(path: Path, data: bytes) -> None:
 def test_a_database_of_something_else_is_refused(path: Path) -> None:
     with sqlite3.connect(path) as other:
         other.execute("CREATE TABLE meta (key TEXT)")
-    with pytest.raises(GalleryDamaged, match="schema"):
+    with pytest.raises(GalleryDamaged, match="not the database of a gallery"):
         Store.open(path)
 
 

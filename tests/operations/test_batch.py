@@ -8,7 +8,8 @@ import pytest
 
 from fr_cli.errors import FrError, NoFace, PhotoUnreadable, WeightsWrong
 from fr_cli.face import batch
-from fr_cli.face.pipeline import EMBEDDER, FLOORS, FacePipeline
+from fr_cli.face.catalogue import EMBEDDER
+from fr_cli.face.pipeline import FLOORS, FacePipeline
 from fr_cli.records import Template
 from tests.conftest import jpeg, small
 

@@ -47,6 +47,15 @@ def test_six_people_by_hand(home: Fr, tmp_path: Path) -> None:
     assert [one["image"] for one in document["failures"]] == ["f1"]
 
 
+def test_what_needs_the_homes_floor_is_said_to_be_left_out(home: Fr, tmp_path: Path) -> None:
+    rows = [(*row, "f") for row in SIX]
+    path = write_csv(tmp_path / "scores.csv", (*COLUMNS, "sex"), *rows)
+    document = home.json("evaluate", "--scores", path, "--group-by", "sex")
+    assert document["groups"] == []
+    assert any("Groups are not measured" in warning for warning in document["warnings"])
+    assert any("another system" in warning for warning in document["warnings"])
+
+
 def test_closed_set_asks_only_about_the_mated(home: Fr, tmp_path: Path) -> None:
     path = write_csv(tmp_path / "scores.csv", COLUMNS, *SIX)
     counts = home.json("evaluate", "--scores", path, "--protocol", "closed-set")["counts"]
@@ -80,8 +89,10 @@ def test_a_matrix_of_all_with_all_has_no_photo_as_its_own_mate(home: Fr, tmp_pat
 def test_random_galleries_of_a_list(home: Fr, tmp_path: Path) -> None:
     path = write_csv(tmp_path / "scores.csv", COLUMNS, *SIX)
     options = ("--scores", path, "--random-galleries", 3, "--gallery-size", 2)
-    counts = home.json("evaluate", *options)["counts"]
-    assert counts["probes_mated"] + counts["probes_nonmated"] == 6
+    document = home.json("evaluate", *options)
+    counts = document["counts"]
+    assert counts["probes_mated"] + counts["probes_nonmated"] == 3 * 6
+    assert len(document["draws"]["rank1"]["values"]) == 3
     error = home.json("evaluate", *options[:-1], 9, code=2)
     assert "9" in error["message"]
 

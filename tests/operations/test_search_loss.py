@@ -10,9 +10,9 @@ import pytest
 from fr_cli.errors import UsageProblem
 from fr_cli.evaluation import protocol, rates
 from fr_cli.gallery import search
-from fr_cli.operations.labelled import Labelled, Sample
+from fr_cli.operations.labelled import Enrolled, Labelled, Sample
 from fr_cli.operations.search_loss import search_loss
-from fr_cli.operations.trial import Enrolled, Trial
+from fr_cli.operations.trial import Trial
 from fr_cli.records import Silence, Template
 
 
@@ -39,7 +39,7 @@ def trial(people: int = 120, dimension: int = 16, seed: int = 0) -> Trial:
         references, subjects, probes, [sample.subject for sample in samples], listed=listed
     )
     return Trial(
-        "open-set", "best", Labelled(), len(subjects), half, 0, (found,), samples,
+        "open-set", "best", Labelled(), len(subjects), half, 0, len(subjects), (found,), samples,
         enrolled=Enrolled(subjects, references, listed),
     )  # fmt: skip
 
@@ -48,8 +48,8 @@ def test_an_engine_that_finds_everybody_loses_nothing() -> None:
     one = trial()
     loss = search_loss(one, [0.5, 0.2, 0.5], Silence())
     assert (loss.engine, loss.references, loss.searches) == ("annoy", 120, 118)
-    assert (loss.recall[1], loss.recall[10]) == (1.0, 1.0)
-    assert 0.9 < loss.recall[50] <= 1.0  # Annoy returns fewer than it is asked for
+    assert [(one.k, one.share) for one in loss.recall[:2]] == [(1, 1.0), (10, 1.0)]
+    assert 0.9 < loss.recall[2].share <= 1.0  # Annoy returns fewer than it is asked for
     assert [row.threshold_cosine for row in loss.lost] == [0.2, 0.5]
     for row in loss.lost:
         counted = rates.tpir(one.probes, row.threshold_cosine)
@@ -82,17 +82,17 @@ def test_what_an_engine_misses_is_counted(monkeypatch: pytest.MonkeyPatch) -> No
     # References of 0, 2, 4 … are known: 30 of 60 mates, one of which has no template.
     assert row.missed == 31
     assert row.fnir_loss == pytest.approx(0.5)
-    assert 0.4 < loss.recall[1] < 0.6
-    assert 0.4 < loss.recall[10] < 0.6
+    assert 0.4 < loss.recall[0].share < 0.6
+    assert 0.4 < loss.recall[1].share < 0.6
 
 
 def test_what_has_no_search_has_no_loss() -> None:
     one = trial()
     for other in (
-        Trial("leave-one-out", "best", Labelled(), 1, 1, 0, one.draws, one.samples),
-        Trial("open-set", "mean", Labelled(), 1, 1, 0, one.draws, one.samples,
+        Trial("leave-one-out", "best", Labelled(), 1, 1, 0, 1, one.draws, one.samples),
+        Trial("open-set", "mean", Labelled(), 1, 1, 0, 1, one.draws, one.samples,
               enrolled=one.enrolled),
-        Trial("open-set", "best", Labelled(), 1, 1, 0, one.draws * 2, one.samples,
+        Trial("open-set", "best", Labelled(), 1, 1, 0, 1, one.draws * 2, one.samples,
               enrolled=one.enrolled),
     ):  # fmt: skip
         with pytest.raises(UsageProblem):

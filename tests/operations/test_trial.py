@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from fr_cli.operations.bench import Bench
-from fr_cli.operations.trial import Study, compare, gather, play
+from fr_cli.operations.gathering import gather
+from fr_cli.operations.study import Study
+from fr_cli.operations.trial import compare, play
 from fr_cli.records import Silence
 from tests.conftest import ENROLLED, Fr, jpeg, small, write_csv
 
@@ -63,17 +65,35 @@ def test_drawn_galleries_make_strangers_of_the_rest(home: Fr, folder: Path) -> N
     words = ("evaluate", folder, "--protocol", "open-set", "--random-galleries", 4)
     document = home.json(*words, "--gallery-size", 3)
     _, _, mated, nonmated = counts(document)
-    assert mated + nonmated == 4
+    assert mated + nonmated == 4 * 4  # four probes in each of four galleries
+    draws = document["draws"]
+    assert draws["galleries"] == 4
+    assert len(draws["fpir_at_floor"]["values"]) == 4
+    assert home.json(*words, "--gallery-size", 3)["draws"] == draws
     assert home.log()[-1]["dec"]["galleries"] == 4
     for size in (0, 7):
         error = home.json(*words, "--gallery-size", size, code=2)
         assert "gallery-size" in error["hint"]
 
 
+def test_n_is_what_a_search_compares(home: Fr, folder: Path) -> None:
+    def compared(**wishes: Any) -> int:
+        with Bench(home.home) as bench:
+            with bench.audit.act("evaluate", "combination") as act:
+                trial = gather(Study(folder, **wishes), frozenset(), bench, act, Silence())
+            return trial.compared
+
+    assert compared() == 9  # ten photos, one of which is asked about
+    assert compared(fusion="mean") == 5
+    assert compared(protocol="open-set") == 6
+    assert compared(protocol="open-set", random_galleries=3, gallery_size=2) == 2
+
+
 def test_verification_compares_every_two(home: Fr, folder: Path) -> None:
     with Bench(home.home) as bench:
         study = Study(folder, protocol="verification")
-        trial = gather(study, frozenset(), bench, Silence())
+        with bench.audit.act("evaluate", "combination") as act:
+            trial = gather(study, frozenset(), bench, act, Silence())
         assert trial.comparisons is not None
         assert trial.comparisons.mated.cosines.size == 4
         assert trial.comparisons.nonmated.comparisons == 45 - 4
@@ -90,7 +110,8 @@ def test_without_the_gate_photos_below_the_floors_are_searched_too(fresh: Fr, fo
     policy = fresh.home / "policy.yaml"
     policy.write_text(policy.read_text().replace("InterEyeDistance: 24", "InterEyeDistance: 90"))
     with Bench(fresh.home) as bench:
-        trial = gather(Study(folder), frozenset(), bench, Silence())
+        with bench.audit.act("evaluate", "combination") as act:
+            trial = gather(Study(folder), frozenset(), bench, act, Silence())
         gated = trial.probes.failures_to_acquire
         free = play(Study(folder), trial.data, frozenset(), gate=False)
     assert gated > 0
@@ -126,8 +147,8 @@ def test_probes_are_searched_in_the_gallery_of_the_home(
         ("P006", folder / "P006" / "missing.jpg", "reference"),
     ]
     path = write_csv(tmp_path / "probes.csv", COLUMNS, *rows)
-    with Bench(enrolled.home) as bench:
-        trial = gather(Study(path, gallery=True, cache=False), frozenset(), bench, Silence())
+    with Bench(enrolled.home) as bench, bench.audit.act("evaluate", "combination") as act:
+        trial = gather(Study(path, gallery=True, cache=False), frozenset(), bench, act, Silence())
     assert (trial.references, trial.subjects, trial.fte) == (len(ENROLLED), len(ENROLLED), 0)
     assert trial.probes.mated.tolist() == [True, True, False]
     assert trial.probes.rank[:2].tolist() == [1, 1]

@@ -1,13 +1,15 @@
-"""`fr audit`: check the signed log, prove what is in it, and read it."""
+"""`fr audit`: check the signed log, prove what is in it, read it, and look after it."""
 
 from __future__ import annotations
 
 import typer
 
-from fr_cli.cli.audit import disclose, proofs, show, verify, witness
+from fr_cli.cli.audit import disclose, expire, proofs, rotate, show, verify, witness
 
 app = typer.Typer(
-    help="Check, prove and read the signed log.", no_args_is_help=True, rich_markup_mode=None
+    help="Check, prove, read and look after the signed log.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
 )
 app.command("verify")(verify.verify)
 app.command("head")(proofs.head)
@@ -17,3 +19,5 @@ app.command("witness")(witness.witness)
 app.command("show")(show.show)
 app.command("export")(disclose.export)
 app.command("extract")(disclose.extract)
+app.command("rotate")(rotate.rotate)
+app.command("expire")(expire.expire)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from fr_cli.cli.output import plain
+from fr_cli.records import utc
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -40,7 +41,7 @@ def head_document(head: Head) -> dict[str, Any]:
 
 def clock(seconds: int) -> str:
     """POSIX seconds as UTC."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return utc(datetime.fromtimestamp(seconds, UTC))
 
 
 def text(out: Path | None, content: str, what: str) -> list[RenderableType]:

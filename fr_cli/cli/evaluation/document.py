@@ -58,7 +58,8 @@ def document(result: Evaluation) -> dict[str, Any]:
         "gate": _one(rates.gate),
         "ageing": _all(rates.ageing),
         "without_kin": _one(rates.without_kin),
-        "search_loss": _loss(result),
+        "search_loss": _one(result.search_loss),
+        "draws": _one(rates.draws),
         "calibration": calibration
         and {
             "model": calibration.model,
@@ -82,17 +83,6 @@ def document(result: Evaluation) -> dict[str, Any]:
 
 
 _NOTHING = {"tpir": None, "fpir": None, "rank1": None, "fta": None}
-
-
-def _loss(result: Evaluation) -> dict[str, Any] | None:
-    loss = result.search_loss
-    if loss is None:
-        return None
-    return {
-        **asdict(loss),
-        "recall": [{"k": k, "share": share} for k, share in loss.recall.items()],
-        "lost": [{**asdict(row), "fnir_loss": row.fnir_loss} for row in loss.lost],
-    }
 
 
 def _one(measure: DataclassInstance | None) -> dict[str, Any] | None:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from fr_cli.evaluation.holdout import HeldOut
+    from fr_cli.evaluation.repeated import Repeated
     from fr_cli.evaluation.verification import Verification
     from fr_cli.operations.evaluate import Evaluation
     from fr_cli.operations.measures import Measures
@@ -38,6 +39,11 @@ def pictures(result: Evaluation) -> Iterator[RenderableType]:
             f"{trial.references:,} references of {trial.subjects:,} subjects, "
             f"{probes.mated_count:,} mated and {probes.nonmated_count:,} non-mated probes."
         )
+    if len(trial.draws) > 1:
+        yield plain(
+            f"{len(trial.draws)} galleries of {result.study.gallery_size:,} subjects were drawn; "
+            "each probe counts once in each."
+        )
     yield plain(
         f"Failures to enrol: {trial.fte}, to acquire: {probes.failures_to_acquire} "
         "(both count as misses)."
@@ -51,6 +57,8 @@ def pictures(result: Evaluation) -> Iterator[RenderableType]:
     if rates.verification:
         yield from _verification(rates.verification)
     yield from _meaning(rates)
+    if rates.draws:
+        yield from _drawn(rates.draws)
     if result.search_loss:
         yield from _loss(result.search_loss)
     yield from (plain(f"Note: {text}", "yellow") for text in result.warnings)
@@ -80,6 +88,8 @@ def _doubts(result: Evaluation) -> Iterator[RenderableType]:
 
 
 def _identification(rates: Measures) -> Iterator[RenderableType]:
+    from fr_cli.decision.answer import one_in
+
     yield plain(f"Rank 1: {words(rates.rank1)}")
     numbers = ("FPIR", "TPIR", "95 % interval", "Threshold (score)")
     rows = table(*numbers, "How", right=numbers)
@@ -100,9 +110,8 @@ def _identification(rates: Measures) -> Iterator[RenderableType]:
     for row in rates.at_scores:
         if row.score == rates.floor_score and row.method == "extrapolated":
             yield plain(
-                f"  Expected there of this many references: FPIR 1 in {1 / row.forecast:,.0f} "
-                f"(1 in {1 / row.forecast_high:,.0f} … {1 / row.forecast_low:,.0f}), extrapolated "
-                "by the calibration."
+                f"  Expected there of so many references: FPIR {one_in(row.forecast)} "
+                f"({one_in(row.forecast_high)} … {one_in(row.forecast_low)}), extrapolated."
             )
     gate = rates.gate
     if gate and (gate.refused_references or gate.refused_probes):
@@ -113,9 +122,15 @@ def _identification(rates: Measures) -> Iterator[RenderableType]:
         )
     kin = rates.without_kin
     if kin:
+        without = ", ".join(
+            f"{_share(point['tpir'], point['tpir_low'], point['tpir_high'])} at FPIR "
+            f"{target(point['fpir'])}"
+            for point in kin.points
+            if point["method"] == "empirical"
+        )
         yield plain(
-            f"Without comparing kin ({kin.pairs} pairs): FPIR {words(kin.at_floor.fpir)}; "
-            f"rank 1 {words(kin.at_floor.rank1)}"
+            f"Without comparing kin ({kin.pairs} pairs): TPIR {without or 'not measurable'}; "
+            f"at the floor, FPIR {words(kin.at_floor.fpir)}"
         )
 
 
@@ -124,6 +139,9 @@ def _verification(pairs: Verification) -> Iterator[RenderableType]:
         f"1:1, {pairs.mated:,} mated and {pairs.nonmated:,} non-mated comparisons of "
         f"{pairs.subject_pairs:,} pairs of people:"
     )
+    if all(point.method == "not_measurable" for point in pairs.points):
+        yield plain("  too few for any rate.")
+        return
     numbers = ("FMR", "FNMR", "95 % interval", "Threshold (score)")
     rows = table(*numbers, "How", right=numbers)
     for point in pairs.points:
@@ -160,6 +178,8 @@ def _meaning(rates: Measures) -> Iterator[RenderableType]:
         )
     for curve in rates.quality[:1]:
         start, end = curve.points[0], curve.points[-1]
+        if not start.fnir.cases:
+            continue  # nothing that quality could explain
         yield plain(
             f"Refusing the {end.share:.0%} of mated probes of lowest quality: FNIR "
             f"{words(start.fnir)} → {words(end.fnir)}"
@@ -173,8 +193,27 @@ def _meaning(rates: Measures) -> Iterator[RenderableType]:
         )
 
 
+def _drawn(draws: Repeated) -> Iterator[RenderableType]:
+    """How much the rates hang on who is in the gallery."""
+    spreads = [("Rank 1", draws.rank1), ("TPIR at the floor", draws.tpir_at_floor),
+               ("FPIR at the floor", draws.fpir_at_floor)]  # fmt: skip
+    spreads += [(f"TPIR at FPIR {target(row.fpir)}", row.tpir) for row in draws.targets]
+    numbers = ("Mean", "Standard deviation", "Least", "Most")
+    rows = table(f"In {draws.galleries} galleries", *numbers, right=numbers)
+    for name, spread in spreads:
+        if spread is not None:
+            values = (spread.mean, spread.sd, spread.lowest, spread.highest)
+            # Not a bare 0 %: what was never seen has no spread to show.
+            cells = ["none seen"] if not spread.highest else [
+                "–" if one is None else f"{one:.2%}" for one in values
+            ]  # fmt: skip
+            rows.add_row(name, *cells)
+    yield rows
+    yield plain("This spread is no confidence interval: the galleries share people.")
+
+
 def _loss(loss: SearchLoss) -> Iterator[RenderableType]:
-    recall = ", ".join(f"{share:.4f} at {k}" for k, share in loss.recall.items())
+    recall = ", ".join(f"{one.share:.4f} at {one.k}" for one in loss.recall)
     times = "; ".join(
         f"{name} {fast.p50_ms:.2f} ms at the median, {fast.p99_ms:.2f} at p99"
         for name, fast in ((loss.engine, loss.approximate), ("exact", loss.exact))

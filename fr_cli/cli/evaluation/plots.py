@@ -101,7 +101,7 @@ def _histogram(axes: Any, document: Mapping[str, Any]) -> bool:
                       xytext=(4, -4), textcoords="offset points", va="top", fontsize=8)  # fmt: skip
     axes.set(xlabel="comparison score (cosine)", ylabel="density", title="Scores, 1:1",
              xlim=_used(counts, edges))  # fmt: skip
-    _legend(axes)
+    axes.legend(fontsize=8, frameon=False, loc="upper left")
     return True
 
 
@@ -146,7 +146,9 @@ def _by_n(axes: Any, document: Mapping[str, Any]) -> bool:
             spread = [[rate["value"] - rate["low"]], [rate["high"] - rate["value"]]]
             axes.errorbar(row["references"], rate["value"], spread, fmt="o", color=colour,
                           markersize=4, capsize=3)  # fmt: skip
+    least = min(row["forecast_low"] for row in rows)
     axes.set(xscale="log", yscale="log", xlabel="references in the gallery (N)", ylabel="FPIR",
+             ylim=(least / 3, 1.5),
              title="False positives by size of gallery (dots: measured)")  # fmt: skip
     axes.legend(fontsize=8, frameon=False)
     return True

@@ -9,23 +9,37 @@ from pathlib import Path
 
 import pytest
 
-from fr_cli import keys
 from fr_cli.errors import ConfigurationError
-from fr_cli.keys import AUDIT_KEY, AUDIT_NEXT, AUDIT_PUBLIC, SigningKey, load_public_key
+from fr_cli.keys import (
+    AUDIT_KEY,
+    AUDIT_NEXT,
+    AUDIT_PUBLIC,
+    Passphrase,
+    SigningKey,
+    load_public_key,
+    signing,
+)
 
 PASSPHRASE = "correct horse"
-ROUNDS = keys.ROUNDS  #: the tests use fewer
+ROUNDS = signing.ROUNDS  #: the tests use fewer
 
 
-def nobody() -> str:
-    raise AssertionError("nobody must be asked")
+def refused(prompt: str) -> str:
+    raise AssertionError(f"nobody must be asked: {prompt}")
+
+
+nobody = Passphrase(refused)
+
+
+def says(passphrase: str) -> Passphrase:
+    return Passphrase(lambda prompt: passphrase)
 
 
 @pytest.fixture
 def sealed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SigningKey:
     pytest.importorskip("bcrypt")
-    monkeypatch.setattr(keys, "ROUNDS", 2)
-    return SigningKey.create(tmp_path, PASSPHRASE)
+    monkeypatch.setattr(signing, "ROUNDS", 2)
+    return SigningKey.create(tmp_path, PASSPHRASE.encode())
 
 
 def test_a_plain_key_is_for_its_owner_alone(tmp_path: Path) -> None:
@@ -39,9 +53,9 @@ def test_a_plain_key_is_for_its_owner_alone(tmp_path: Path) -> None:
 
 
 def test_a_passphrase_is_asked_for(sealed: SigningKey, tmp_path: Path) -> None:
-    assert SigningKey.load(tmp_path, lambda: PASSPHRASE) == sealed
+    assert SigningKey.load(tmp_path, says(PASSPHRASE)) == sealed
     with pytest.raises(ConfigurationError, match="does not open"):
-        SigningKey.load(tmp_path, lambda: "wrong")
+        SigningKey.load(tmp_path, says("wrong"))
     with pytest.raises(ConfigurationError, match="nobody can be asked"):
         SigningKey.load(tmp_path)
 
@@ -74,7 +88,7 @@ def test_a_key_that_ssh_keygen_made_is_read(tmp_path: Path, passphrase: str) -> 
     pytest.importorskip("bcrypt")
     command = ["ssh-keygen", "-q", "-t", "ed25519", "-a", "2", "-N", passphrase, "-f", AUDIT_KEY]
     subprocess.run(command, check=True, cwd=tmp_path)
-    key = SigningKey.load(tmp_path, (lambda: passphrase) if passphrase else nobody)
+    key = SigningKey.load(tmp_path, says(passphrase) if passphrase else nobody)
     line = (tmp_path / f"{AUDIT_KEY}.pub").read_bytes()
     assert base64.b64decode(line.split()[1]).endswith(key.public)
 
@@ -112,5 +126,7 @@ def test_what_is_no_key_is_refused(tmp_path: Path, content: bytes) -> None:
         SigningKey.load(tmp_path)
 
 
-def test_the_secret_is_not_shown(tmp_path: Path) -> None:
-    assert "ask" not in repr(SigningKey.new())
+def test_the_secret_is_not_shown(sealed: SigningKey, tmp_path: Path) -> None:
+    shown = repr(SigningKey.load(tmp_path, says(PASSPHRASE)))
+    assert PASSPHRASE not in shown
+    assert "passphrase" not in shown
