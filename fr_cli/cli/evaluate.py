@@ -133,6 +133,17 @@ def evaluate(
             metavar="FILE",
         ),
     ] = None,
+    html: Annotated[
+        Path | None,
+        typer.Option("--html", help="Write a report here: one page, for people.", metavar="FILE"),
+    ] = None,
+    faces_allowed: Annotated[
+        bool,
+        typer.Option(
+            "--faces-allowed",
+            help="The photos' owner allows faces in the report: show the worst errors.",
+        ),
+    ] = False,
     record: Annotated[
         Path | None,
         typer.Option(
@@ -159,7 +170,7 @@ def evaluate(
     ] = False,
 ) -> None:
     """Measure error rates on labelled photos. Nothing of them enters the gallery."""
-    from fr_cli.cli.evaluation import curves, document, folder, groups, pictures
+    from fr_cli.cli.evaluation import curves, document, folder, groups, pictures, report
     from fr_cli.cli.evaluation import pairs as page
     from fr_cli.cli.evaluation import plots as drawing
     from fr_cli.operations.evaluate import evaluate as measure
@@ -181,6 +192,7 @@ def evaluate(
         seed=seed, site_data=site_data, holdout=holdout, eer=eer, pairs=pairs is not None,
         scores=scores, gallery=gallery, cache=not no_cache, search_loss=search_loss,
         require=require, record=record is not None,
+        worst=faces_allowed and html is not None,
     )  # fmt: skip
     if plots:
         drawing.require()
@@ -188,6 +200,7 @@ def evaluate(
         session.bench() as bench,
         draft(pairs, bench.site) as sheet,
         draft(record, bench.site, begins=BEGINS) as kept,
+        draft(html, bench.site) as told,
     ):
         for place in (csv, plots):
             folder.prepare(place, bench.site)
@@ -200,9 +213,11 @@ def evaluate(
             folder.fill(plots, drawing.plots(whole))
         if sheet:
             sheet.publish(page.page(result))
+        if told:
+            told.publish(report.page(result))
         if kept:
             kept.publish(write_record(result))
-        for place in (csv, plots, pairs, record):
+        for place in (csv, plots, pairs, html, record):
             if place:
                 session.output.note(plain(f"Written: {place}", "dim"))
     if result.required and not result.required.passed:

@@ -188,7 +188,8 @@ def _renumbered(grouping: Grouping, names: tuple[tuple[str, ...], ...]) -> NDArr
 def _complement(rate: Rate) -> Rate:
     """TPIR from FNIR."""
     value = None if rate.value is None else 1.0 - rate.value
-    return Rate(value, 1.0 - rate.high, 1.0 - rate.low, rate.of - rate.cases, rate.of)
+    cases = rate.of - rate.cases
+    return Rate(value, 1.0 - rate.high, 1.0 - rate.low, cases, rate.of, rate.interval)
 
 
 def _shift(

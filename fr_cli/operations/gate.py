@@ -78,7 +78,7 @@ def group_thresholds(targets: Targets, evidence: Evidence) -> list[tuple[tuple[s
 
 
 def _checks(targets: Targets, evidence: Evidence) -> Iterator[Check]:
-    from fr_cli.evaluation import trials
+    from fr_cli.evaluation.rates import fpir, tpir
 
     probes = evidence.probes
     counts = targets.counts
@@ -94,7 +94,7 @@ def _checks(targets: Targets, evidence: Evidence) -> Iterator[Check]:
         if threshold is None:
             yield _no_threshold(f"TPIR {where} at least {one.at_least:.2%}", one.at_fpir)
         else:
-            missed = trials.overall(trials.missed(probes, threshold)).rate
+            missed = _complement(tpir(probes, threshold))
             yield at_most(f"TPIR {where} at least {one.at_least:.2%}", missed, 1.0 - one.at_least,
                           complement=True)  # fmt: skip
     limit = targets.in_force.references
@@ -107,7 +107,7 @@ def _checks(targets: Targets, evidence: Evidence) -> Iterator[Check]:
         if threshold is None:
             yield _no_threshold(name, None)
         else:
-            rate = trials.overall(trials.false(probes, threshold)).rate
+            rate = fpir(probes, threshold)
             yield at_most(name, among(rate, evidence.references, limit), wanted.at_most)
     for group in targets.groups:
         yield from _groups(group, evidence)
@@ -232,14 +232,16 @@ def among(rate: Rate, measured: int, limit: int) -> Rate:
     def more(share: float) -> float:
         return float(1.0 - (1.0 - share) ** (limit / measured))
 
-    return Rate(more(rate.value), more(rate.low), more(rate.high), rate.cases, rate.of)
+    shares = more(rate.value), more(rate.low), more(rate.high)
+    return Rate(*shares, rate.cases, rate.of, rate.interval)
 
 
 def _complement(rate: Rate) -> Rate:
     from fr_cli.evaluation.intervals import Rate
 
     value = None if rate.value is None else 1.0 - rate.value
-    return Rate(value, 1.0 - rate.high, 1.0 - rate.low, rate.of - rate.cases, rate.of)
+    cases = rate.of - rate.cases
+    return Rate(value, 1.0 - rate.high, 1.0 - rate.low, cases, rate.of, rate.interval)
 
 
 def _where(at_score: float | None, at_fpir: float | None) -> str:

@@ -23,7 +23,8 @@ class Study:
     for a manifest, leave-one-out for a folder. `random_galleries` > 0 draws that many galleries
     of `gallery_size` subjects, with `seed`. `site_data` says that the photos are the site's own,
     `holdout` asks for a fit tested on unseen people, `eer` for the equal error rate, `pairs` for
-    the faces of pairs that look wrongly labelled, `record` for what became of each probe.
+    the faces of pairs that look wrongly labelled, `record` for what became of each probe,
+    `worst` for the faces of the worst errors.
     `require` is a file of targets to be reached.
     """
 
@@ -48,6 +49,7 @@ class Study:
     search_loss: bool = False
     require: Path | None = None
     record: bool = False
+    worst: bool = False
 
     @property
     def source(self) -> Path:
