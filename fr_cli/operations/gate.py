@@ -81,11 +81,15 @@ def _checks(targets: Targets, evidence: Evidence) -> Iterator[Check]:
     from fr_cli.evaluation.rates import fpir, tpir
 
     probes = evidence.probes
-    counts = targets.counts
-    yield _count("references", evidence.references, counts.references)
-    yield _count("subjects", evidence.subjects, counts.subjects)
-    yield _count("mated probes", probes.mated_count, counts.probes_mated)
-    yield _count("non-mated probes", probes.nonmated_count, counts.probes_nonmated)
+    found = {
+        "references": ("references", evidence.references),
+        "subjects": ("subjects", evidence.subjects),
+        "probes_mated": ("mated probes", probes.mated_count),
+        "probes_nonmated": ("non-mated probes", probes.nonmated_count),
+    }
+    for name, (words, count) in found.items():
+        if name in targets.counts.model_fields_set:
+            yield _count(words, count, getattr(targets.counts, name))
     for one in targets.tpir:
         # A large gallery is searched at a higher score than the one that is asked about.
         score = None if one.at_score is None else max(one.at_score, evidence.operating)

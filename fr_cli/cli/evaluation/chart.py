@@ -14,7 +14,10 @@ from dataclasses import dataclass, field
 from fr_cli.cli.output import harmless
 
 WIDTH, HEIGHT = 640, 360
-_LEFT, _RIGHT, _TOP, _BOTTOM = 66, 14, 14, 46
+_LEFT, _RIGHT, _TOP, _BOTTOM = 66, 26, 14, 46
+_KEY = 18  # the height of a line of the legend, which stands above the chart
+
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 Point = tuple[float, float]
 
@@ -50,8 +53,9 @@ class Axis:
         """A tick in words."""
         if not self.percent:
             return f"{value:,.0f}" if abs(value) >= 10 or value == int(value) else f"{value:.2g}"
-        share = 100 * value
-        return f"{share:.6f}".rstrip("0").rstrip(".") + " %"
+        if 0.0 < value < 1e-5:
+            return "10" + f"{round(math.log10(value))}".translate(_RAISED)
+        return f"{100 * value:.6f}".rstrip("0").rstrip(".") + " %"
 
 
 @dataclass
@@ -125,8 +129,9 @@ class Chart:
 
     def __html__(self) -> str:
         """The chart as an element of a page, by the name under which templates look for it."""
+        above = _KEY * len(self.keys)
         return (
-            f'<svg class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
+            f'<svg class="chart" viewBox="0 {-above} {WIDTH} {HEIGHT + above}" role="img" '
             f'aria-label="{_text(self.text)}">{self._frame()}{"".join(self.parts)}{self._legend()}'
             "</svg>"
         )
@@ -157,8 +162,7 @@ class Chart:
     def _legend(self) -> str:
         drawn = []
         for row, (colour, name) in enumerate(self.keys):
-            down = _TOP + 14 + 18 * row
-            left = WIDTH - _RIGHT - 230
+            down, left = 4 - _KEY * (len(self.keys) - row - 1), _LEFT
             shape = (
                 f'<rect class="band {colour}" x="{left}" y="{down - 9}" width="16" height="10"/>'
                 if colour.endswith("area")

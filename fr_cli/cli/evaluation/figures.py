@@ -64,8 +64,8 @@ def _complement(rate: Rate) -> Rate:
 def _det(rates: Measures) -> tuple[str, Chart] | None:
     from fr_cli.evaluation.rates import tpir
 
-    curve = [point for point in rates.det if point.fpir > 0]
-    if len(curve) < 2 or not any(point.fnir for point in curve):
+    curve = [point for point in rates.det if point.fpir > 0 and point.fnir > 0]
+    if len(curve) < 2:
         return None
     step = max(1, len(curve) // DET_POINTS)
     band = [(point.fpir, _complement(tpir(rates.probes, point.threshold_cosine)))

@@ -162,7 +162,7 @@ def _said(study: GroupStudy, at: str, *, whole: bool) -> Iterator[RenderableType
     for one in study.comparisons:
         judged = one.judgement
         failures = one.rate in ("fta", "fte")
-        if (failures and (not whole or judged.verdict != "differs")) or not judged.groups:
+        if failures and (not whole or judged.verdict != "differs"):
             continue
         style = "bold red" if judged.verdict == "differs" else ""
         yield plain(f"At {at}: {judged.sentence}", style)

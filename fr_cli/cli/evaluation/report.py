@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 #: Sizes and targets for which a threshold is worked out.
 SIZES = (1_000, 10_000, 100_000, 600_000, 1_000_000)
 GOALS = (0.01, 0.001, 1.0 / 6000.0)
+PLAINLY = {"fpir": "Strangers shown (FPIR)", "fnir": "People missed (FNIR)"}
 NOT_CONCLUDED = (
     "That it works as well with other cameras, in other light, or on other people than these.",
     "That the rates hold in a larger gallery: false candidates grow with it. See the table of "
@@ -36,6 +37,8 @@ NOT_CONCLUDED = (
 
 def page(result: Evaluation) -> str:
     """The report as HTML."""
+    from fr_cli.decision.answer import one_in
+
     rendered, style = template("report.html.j2")
     trial, rates = result.trial, result.measures
     held, force = result.required, result.in_force
@@ -60,6 +63,7 @@ def page(result: Evaluation) -> str:
         at_scores=rates.at_scores,
         words=words,
         target=target,
+        one_in=one_in,
         figures=figures.figures(result),
         groups=[_group(result, study) for study in result.groups.studies],
         matches=result.groups.matches,
@@ -107,8 +111,8 @@ def _found(result: Evaluation) -> Iterator[str]:
     for study in result.groups.studies:
         at = next((o.at for o in result.groups.thresholds if o.value == study.threshold), "")
         for one in study.comparisons[:2]:
-            if one.judgement.groups:
-                yield f"Groups by {' and '.join(study.columns)}, at {at}: {one.judgement.sentence}"
+            said = one.judgement.sentence.replace(one.rate.upper(), PLAINLY[one.rate], 1)
+            yield f"Groups by {' and '.join(study.columns)}, at {at}. {said}"
     held = result.required
     if held:
         reached = len(held.checks) - len(held.short)
