@@ -212,6 +212,6 @@ def _problems(
         for row in one.judgement.too_small:
             small[row.name] = min(row.people, small.get(row.name, row.people))
     if small:
-        said = ", ".join(f"{name} ({people})" for name, people in small.items())
+        said = ", ".join(f"{name} ({people})" for name, people in sorted(small.items()))
         problems.append(f"Too few people to be judged as a group: {said}.")
     return tuple(problems)

@@ -98,7 +98,7 @@ def test_what_is_missed_exits_40_with_the_list_and_approves_nothing(
         False,
         "",
     )
-    assert not (home.home / "evaluations").exists()
+    assert not (home.home / "evaluation" / "in-force.json").exists()
     assert home.identify(jpeg(small(MATED)))["evaluation"]["covers"] is False
 
 
@@ -108,7 +108,7 @@ def test_groups_that_the_data_cannot_judge_do_not_pass(
     groups = [{"by": ["sex"], "at_score": 0.6, "fpir_ratio_at_most": 5.0}]
     result = home("evaluate", manifest, "--require", asked(tmp_path, groups=groups))
     assert result.code == 40
-    assert "Too few people to be judged as a group: f (" in " ".join(result.stdout.split())
+    assert "Too few people to be judged as a group: f (5), m (2)" in " ".join(result.stdout.split())
     missing = [{"by": ["ethnicity"], "at_score": 0.6, "fpir_ratio_at_most": 5.0}]
     document = json.loads(
         home("evaluate", manifest, "--require", asked(tmp_path, groups=missing), "--json").stdout
@@ -129,10 +129,10 @@ def test_a_failed_evaluation_leaves_the_one_in_force(
     home: Fr, manifest: Path, tmp_path: Path
 ) -> None:
     home.json("evaluate", manifest, "--require", asked(tmp_path))
-    before = (home.home / "evaluations" / "in-force.json").read_bytes()
+    before = (home.home / "evaluation" / "in-force.json").read_bytes()
     hard = asked(tmp_path, counts={"subjects": 99})
     assert home("evaluate", manifest, "--require", hard).code == 40
-    assert (home.home / "evaluations" / "in-force.json").read_bytes() == before
+    assert (home.home / "evaluation" / "in-force.json").read_bytes() == before
 
 
 def test_targets_that_are_not_valid_stop_it_before_anything(

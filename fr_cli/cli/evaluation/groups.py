@@ -198,7 +198,8 @@ def _matches(found: Groups) -> Iterator[RenderableType]:
             drawn.add_row(
                 plain(cell.one), f"{cell.people:,}",
                 f"{rate.value:.1e}" if rate.cases else f"≤ {rate.high:.1e}",
-                f"{rate.low:.1e} … {rate.high:.1e}", f"{rate.value / pooled:.2g}",
+                f"{rate.low:.1e} … {rate.high:.1e}",
+                f"{rate.value / pooled:.2g}" if rate.cases else "–",
             )  # fmt: skip
         yield drawn
 
