@@ -116,10 +116,10 @@ class Check:
             or self._size < witnessed <= self._size + len(texts)
         ):
             return False
-        frontier = self._frontier.copy()
-        for leaf, root in zip(chunk.leaves, chunk.roots, strict=True):
-            frontier.append(leaf)
-            if frontier.root() != root:
+        frontier, leaves, roots = self._frontier.copy(), chunk.leaves, chunk.roots
+        for at in range(0, 32 * len(texts), 32):
+            frontier.append(leaves[at : at + 32])
+            if frontier.root() != roots[at : at + 32]:
                 return False
         self._frontier = frontier
         for phase, req in zip(chunk.phases, chunk.reqs, strict=True):

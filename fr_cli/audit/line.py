@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from binascii import a2b_base64
 from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
 
@@ -23,12 +24,14 @@ from fr_cli.keys import SigningKey
 MAX_LINE = 64 * 1024
 
 _HASH = rb"[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]="
-_GRAMMAR = re.compile(
+_TREE_HEAD = (
     rb'\{"cp":\{"root":"(' + _HASH + rb')",'
     rb'"sig":"([A-Za-z0-9+/]{90}[AEIMQUYcgkosw048]=)",'
     rb'"size":([1-9][0-9]{0,14})\},'
-    rb'(?:"e":(\{.*\})|"x":"(' + _HASH + rb')")\}\n'
 )
+_GRAMMAR = re.compile(_TREE_HEAD + rb'(?:"e":(\{.*\})|"x":"(' + _HASH + rb')")\}\n')
+#: How a line begins, up to the entry itself.
+HEAD = re.compile(_TREE_HEAD + rb'"e":')
 
 
 class Line(NamedTuple):
@@ -95,13 +98,20 @@ class HeadVerifier:
 
     def names_key(self, line: Line) -> bool:
         """Whether the signature says that it is of this key; cheap, and no proof."""
-        return base64.b64decode(line.signature[:8])[:4] == self._key_id
+        return self.vouched(line.root.encode(), line.signature.encode(), line.size, check=False)
 
     def signed(self, line: Line) -> bool:
         """Whether the signature over size and root, as the line states them, holds."""
-        text = checkpoint(self._origin, line.size, line.root)
-        try:
-            self._key.verify(base64.b64decode(line.signature)[4:], text)
-        except InvalidSignature:
+        return self.vouched(line.root.encode(), line.signature.encode(), line.size, check=True)
+
+    def vouched(self, root: bytes, signature: bytes, size: int, *, check: bool) -> bool:
+        """Whether a head (base64) names this key and, if it is to be checked, is signed by it."""
+        signed = a2b_base64(signature)
+        if signed[:4] != self._key_id:
             return False
-        return self.names_key(line)
+        if check:
+            try:
+                self._key.verify(signed[4:], checkpoint(self._origin, size, root.decode()))
+            except InvalidSignature:
+                return False
+        return True

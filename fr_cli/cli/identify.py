@@ -154,8 +154,8 @@ def pictures(result: Identification, *, notes: bool = True) -> list[RenderableTy
         lines.append(_candidates(result))
     if answer.fpir and answer.threshold:
         rate = answer.fpir
-        guess = f" Extrapolated: {one_in(rate.low)} to {one_in(rate.high)}." * rate.extrapolated
         compared = counted(rate.compared, "reference")
+        guess = f" Extrapolated: {one_in(rate.low)} to {one_in(rate.high)}." * rate.extrapolated
         lines.append(
             plain(
                 f"Of people who are not in this gallery ({compared}), "

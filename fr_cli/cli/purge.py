@@ -144,6 +144,7 @@ def document(report: PurgeReport) -> dict[str, Any]:
         "photos": report.photos,
         "finished": report.finished,
         "shared_images": report.shared_images,
+        "marks_ended": report.marks_ended,
         "kept": [{"rule": rule, "references": n} for rule, n in report.kept.items()],
         "warnings": _doubts(report.doubts),
         "generation": report.generation,
@@ -165,7 +166,7 @@ def pictures(report: PurgeReport) -> list[RenderableType]:
         )
     lines: list[RenderableType] = [plain(first)]
     if report.photos:
-        lines.append(plain(f"{report.photos:,} kept photos are gone with them."))
+        lines.append(plain(f"{counted(report.photos, 'kept photo')} gone with it."))
     if report.finished:
         lines.append(
             plain(f"Finished, for they were cut short: {counted(report.finished, 'purge')}.")

@@ -29,6 +29,8 @@ T = TypeVar("T")
 
 #: Two ways to sum the same products of float32 differ by less than this.
 _ROUNDING = 1e-5
+#: How often a search begins anew because somebody it found was purged meanwhile.
+_ANEW = 10
 
 
 class Reader:
@@ -68,7 +70,7 @@ class Reader:
                     return view
                 return view.within(np.array(self.store.on_watchlist(watchlist), np.int64))
 
-        while True:
+        for _ in range(_ANEW):
             view = _patiently(read)
             if not view.references:
                 where = f" on the watchlist {watchlist!r}" if watchlist is not None else ""
@@ -79,6 +81,10 @@ class Reader:
             # Where somebody was purged meanwhile, the next most alike is to take the place.
             if len(hits) == len(named):
                 return hits, Compared(view.references, view.subjects, view.generation, used)
+        raise GalleryDamaged(
+            "The generation holds references that the database does not know.",
+            hint="Build it anew with: fr gallery rebuild",
+        )
 
     def templates_of(self, subject_id: str) -> list[tuple[str, str, NDArray[np.float32]]]:
         """[(reference id, reference uid, vector), …] of one subject, for comparing one to one."""

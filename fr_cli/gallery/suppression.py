@@ -32,6 +32,13 @@ def suppressed(store: Database, alias: str, image_key: str) -> Literal["person",
     return "person" if any(person for (person,) in rows) else "photo"
 
 
+def end_older_than(store: Database, moment: str) -> int:
+    """Remove the marks of purges before this moment (as `lock.now` writes it); how many."""
+    with store.transaction():
+        rows = store.db.execute("DELETE FROM suppressed WHERE purged_at < ?", (moment,))
+    return rows.rowcount
+
+
 def lift(store: Database, alias: str) -> int:
     """Let a subject and their photos be enrolled again; how many marks were removed."""
     with store.transaction():

@@ -126,6 +126,7 @@ def forget(site: Site, site_key: SiteKey) -> int:
     slots = KeySlots(site.keys / "evaluation.slots", site_key.derive("wrap"))
     if len(slots):
         slots.destroy(range(len(slots)))
+        slots.path.unlink()
     if path.exists():
         try:
             with sqlite3.connect(path) as db:

@@ -40,7 +40,7 @@ def expire(bench: Bench, listener: Listener, *, dry_run: bool = False) -> Expire
         {"dry_run": True} if dry_run else {}
     )
     rules = dict(bench.policy.audit_retention)
-    days = rules.get("gallery backup", rules[DEFAULT] if DEFAULT in rules else None)
+    days = rules.get("gallery backup", rules.get(DEFAULT))
     if days is not None:  # certificates say until when a backup opens: it must be known so long
         rules["gallery backup"] = max(days, bench.policy.backup_days)
     with bench.audit.act("audit expire", "administration", **intent) as act:

@@ -10,6 +10,7 @@ from fr_cli.errors import ConfigurationError
 from fr_cli.gallery.lock import locked
 from fr_cli.gallery.wrapping import Wrapping
 from fr_cli.keys import SigningKey
+from fr_cli.operations import cache
 from fr_cli.operations.bench import Bench
 from fr_cli.operations.grounds import why
 from fr_cli.records import Head
@@ -79,6 +80,8 @@ def rotate_site_key(reason: str, bench: Bench, protect: Protect = as_before) -> 
         bench.audit.act("gallery rotate-key", "administration", **why(reason)) as act,
         locked(bench.site.gallery),
     ):
+        # Templates kept from evaluations: their keys are not worth wrapping anew.
+        cache.forget(bench.site, bench.site_key)
         wrapping = Wrapping(bench.site_key)
         wrapping.settle()
         under = protect(wrapping.under)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from fr_cli.operations.certificate import GRADE, CertificateFile, certify
 from fr_cli.operations.erasures import announce, described, root
 from fr_cli.operations.grounds import why
 from fr_cli.operations.standing import changing
-from fr_cli.records import Head, counted
+from fr_cli.records import Head, counted, utc
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,7 @@ class PurgeReport:
     photos: int
     finished: int
     shared_images: int
+    marks_ended: int
     kept: Mapping[str, int]
     doubts: Mapping[str, int]
     generation: int
@@ -96,8 +97,10 @@ def purge(order: Order, bench: Bench) -> PurgeReport:
         ):
             done = _delete(selection, gallery, bench, act, finished)
             complete_after = last_expiry(bench)
+            ended = _end_marks(gallery, bench) if selection.kind == "expired" else 0
             act.decide(
                 **done.counts,
+                marks_ended=ended,
                 complete_after=complete_after,
                 kept=done.plan.kept.total(),
                 root=root(done.purged),
@@ -116,10 +119,19 @@ def purge(order: Order, bench: Bench) -> PurgeReport:
         shared_images=done.shared_images,
         kept=dict(done.plan.kept),
         doubts=dict(done.plan.doubts),
+        marks_ended=ended,
         generation=done.generation,
         certificate=certificate,
         head=act.head,
     )
+
+
+def _end_marks(gallery: Gallery, bench: Bench) -> int:
+    """What the policy lets come back: marks of purges of before so many days."""
+    days = bench.policy.suppression_days
+    if days is None:
+        return 0
+    return suppression.end_older_than(gallery.store, utc(datetime.now(UTC) - timedelta(days=days)))
 
 
 def _delete(

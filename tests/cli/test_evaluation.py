@@ -27,6 +27,14 @@ from tests.conftest import Fr, jpeg, photo, small, write_csv
 from tests.docs.schema import faults
 
 PEOPLE = [f"P{number:03d}" for number in range(1, 11)]
+#: So low that the crowd reaches them all.
+TARGETS = """
+version: 1
+in_force: {days: 30, references: 400}
+tpir: [{at_fpir: 0.1, at_least: 0.01}]
+fpir: [{at_score: 0.60, at_most: 0.99}]
+groups: [{by: [sex], at_fpir: 0.1, tpir_at_least: 0.01}]
+"""
 COLUMNS = ("subject_id", "image", "role", "captured_at")
 
 
@@ -63,10 +71,12 @@ def crowd(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         folder / "pairs.csv", ("subject_a", "subject_b", "kind"), ("person 1", "person 2", "kin")
     )
     manifest = write_csv(folder / "labels.csv", COLUMNS, ("a", "a.jpg", "reference", ""))
+    targets = folder / "targets.yaml"
+    targets.write_text(TARGETS)
     study = Study(
         manifest=manifest, exclude=pairs, group_by=("sex",), holdout=True, eer=True,
         calibrate=folder / "home" / "calibration" / "ours.json", site_data=True, search_loss=True,
-        cache=False,
+        cache=False, require=targets,
     )  # fmt: skip
     with pytest.MonkeyPatch.context() as patch, Bench(fr.home) as bench:
         patch.setattr(
@@ -77,6 +87,7 @@ def crowd(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     entry = fr.log()[-1]["dec"]
     assert entry["points"][0]["tpir"] == f"{whole['points'][0]['tpir']:.4f}"
     assert entry["holdout"][0]["fmr"] == "1.000e-04"
+    assert entry["in_force"] == whole["required"]["in_force"]["sha256"]
     assert "person" not in json.dumps(fr.log())
     with Bench(fr.home) as bench:  # the one that it has signed itself
         assert bench.calibration is not None
@@ -87,6 +98,13 @@ def crowd(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 def test_the_document_is_as_its_schema_says(crowd: dict[str, Any]) -> None:
     assert faults(crowd) == []
+
+
+def test_what_meets_every_target_is_in_force(crowd: dict[str, Any]) -> None:
+    required = crowd["required"]
+    assert required["passed"]
+    assert {check["verdict"] for check in required["checks"]} == {"met"}
+    assert required["in_force"]["references"] == 400
 
 
 def test_everything_that_can_be_measured_was(crowd: dict[str, Any]) -> None:

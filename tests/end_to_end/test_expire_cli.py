@@ -20,8 +20,9 @@ def fr(tmp_path: Path) -> Fr:
     fr.json("init")
     policy = fr.home / "policy.yaml"
     text = policy.read_text()
-    assert text.endswith("audit_retention:\n  default: null\n")
-    policy.write_text(text + "  identify: 30\n")
+    all_kept = "audit_retention:\n  default: null\n"
+    assert all_kept in text
+    policy.write_text(text.replace(all_kept, all_kept + "  identify: 30\n"))
     with Bench(fr.home) as bench:
         for case in ("CR/1", "CR/2"):
             with bench.audit.act("identify", "consultation", why={"case": case}) as act:

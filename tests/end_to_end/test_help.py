@@ -12,7 +12,20 @@ from fr_cli.cli.commands import COMMANDS
 from fr_cli.cli.main import app
 
 #: Modules of the room that are no command.
-OTHERS = {"__init__", "backup", "commands", "draft", "main", "options", "output", "sheet", "wiring"}
+OTHERS = {
+    "__init__",
+    "backup",
+    "commands",
+    "draft",
+    "evaluation",
+    "main",
+    "options",
+    "output",
+    "page",
+    "protection",
+    "sheet",
+    "wiring",
+}
 
 
 @pytest.mark.parametrize("name", COMMANDS)

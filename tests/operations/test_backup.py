@@ -16,9 +16,11 @@ import pytest
 from fr_cli.gallery import backup as files
 from fr_cli.gallery import restoring
 from fr_cli.gallery.generation import Generations
-from fr_cli.gallery.vault import KeySlots
+from fr_cli.gallery.vault import KeySlots, slot_of
+from fr_cli.gallery.wrapping import Wrapping
 from fr_cli.operations import backup as making
 from fr_cli.operations import restore as restoring_operation
+from fr_cli.operations.bench import Bench
 from fr_cli.records import utc
 from tests.conftest import Fr, jpeg, small, write_csv
 
@@ -169,7 +171,7 @@ def test_without_the_log_a_restore_must_be_asked_for(fr: Fr, place: Path) -> Non
     (other.home / "keys" / "site.key").write_text(site_key)
     shutil.rmtree(other.home / "gallery")
     (other.home / "gallery").mkdir()
-    for path in (other.home / "keys").glob("*.slots"):
+    for path in [*(other.home / "keys").glob("*.slots"), other.home / "keys" / "epoch.key"]:
         path.unlink()
     done = other.json(*words, "--without-log")
     assert done["log_knew"] is False
@@ -402,13 +404,18 @@ def test_a_check_finds_who_was_purged_and_is_there_again(fr: Fr) -> None:
     path = fr.home / "gallery" / "gallery.db"
     with sqlite3.connect(path) as db:
         db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    old, slots = path.read_bytes(), (fr.home / "keys" / "subjects.slots").read_bytes()
+    old = path.read_bytes()
+    with Bench(fr.home) as bench:
+        slots = KeySlots(bench.site.keys / "subjects.slots", Wrapping(bench.site_key))
+        keys = {n: slots.read(n) for n in range(len(slots))}
     fr.json("purge", "--subject", "P002", "--yes")
     with sqlite3.connect(path) as db:
         now = db.execute("SELECT * FROM meta WHERE key IN ('change', 'act', 'generation')")
         meta = now.fetchall()
     path.write_bytes(old)
-    (fr.home / "keys" / "subjects.slots").write_bytes(slots)
+    with Bench(fr.home) as bench:  # an old copy of the slots would not open any more
+        (wrapping, *_) = Wrapping(bench.site_key)()
+    slots.path.write_bytes(b"".join(slot_of(keys[n], wrapping) for n in range(len(keys))))
     with sqlite3.connect(path) as db:
         db.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", meta)
     assert any(one["mend"] == "fr gallery accept" for one in findings(fr))

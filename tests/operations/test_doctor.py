@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import time
@@ -68,7 +69,7 @@ def without_weights(fr: Fr) -> None:
 def edited_log(fr: Fr) -> None:
     path = fr.home / "audit" / "audit.jsonl"
     *_, last = path.read_bytes().splitlines(keepends=True)
-    path.write_bytes(path.read_bytes()[: -len(last)] + last.replace(b'"exit":0', b'"exit":4'))
+    path.write_bytes(path.read_bytes()[: -len(last)] + re.sub(rb'"exit":\d+', b'"exit":4', last))
 
 
 def removed_log(fr: Fr) -> None:
@@ -276,7 +277,7 @@ def test_only_the_end_of_a_long_log_is_read(fr: Fr, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(module, "SCANNED", len(last) + 10)
     found = status(fr.home)
     assert found.entries == len(fr.log())
-    assert found.last == {}
+    assert found.last.keys() <= {fr.log()[-1]["cmd"]}
 
 
 def test_fr_alone_says_what_comes_next(

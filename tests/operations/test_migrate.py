@@ -10,7 +10,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from fr_cli.face import weights
+from fr_cli.face import catalogue, weights
 from fr_cli.gallery.migration import Migration
 from fr_cli.operations import migrate as operation
 from fr_cli.operations.bench import Bench
@@ -26,6 +26,7 @@ def _second_model(monkeypatch: pytest.MonkeyPatch) -> None:
     shipped = weights.catalogue()
     other = dataclasses.replace(shipped["SFace"], name=OTHER, colour_order="BGR")
     both = MappingProxyType({**shipped, OTHER: other})
+    monkeypatch.setattr(catalogue, "catalogue", lambda: both)
     monkeypatch.setattr(weights, "catalogue", lambda: both)
 
 
@@ -177,7 +178,7 @@ def test_in_a_home_without_a_gallery_only_the_model_is_set(fresh: Fr) -> None:
     assert settings(fresh)["model"] == OTHER
 
 
-@pytest.mark.parametrize(("model", "code"), [("YuNet", 2), ("NoSuchModel", 3)])
+@pytest.mark.parametrize(("model", "code"), [("YuNet", 3), ("NoSuchModel", 3)])
 def test_what_is_no_model_for_templates_is_refused(kept: Fr, model: str, code: int) -> None:
     kept.json("gallery", "migrate", "--to", model, code=code)
     assert kept.json("gallery", "stats")["drafts"] == 0
@@ -188,6 +189,7 @@ def test_weights_that_are_missing_are_said_before_anything_begins(
 ) -> None:
     both = dict(weights.catalogue())
     both["Absent"] = dataclasses.replace(both["SFace"], name="Absent", file="absent.onnx")
+    monkeypatch.setattr(catalogue, "catalogue", lambda: both)
     monkeypatch.setattr(weights, "catalogue", lambda: both)
     kept.json("gallery", "migrate", "--to", "Absent", code=50)
     with opened(kept) as (_bench, gallery):

@@ -20,7 +20,7 @@ from fr_cli.operations.certificate import CertificateFile
 from fr_cli.operations.enroll import Source, enroll
 from fr_cli.operations.purge import Order, purge
 from fr_cli.records import Silence
-from tests.conftest import Fr, jpeg, photo, small, write_csv
+from tests.conftest import MATED, Fr, jpeg, opened, photo, small, write_csv
 
 COLUMNS = (
     "subject_id", "image", "watchlist", "source", "retention", "review_date", "captured_at", "hold",
@@ -296,3 +296,26 @@ def test_a_certificate_that_the_disk_does_not_take_is_said_to_be_of_a_purge_that
             file.write({})
     assert "The purge is done" in caught.value.hint
     assert not path.exists()
+
+
+def test_marks_of_purges_of_long_ago_end_where_the_policy_says_so(fr: Fr, tmp_path: Path) -> None:
+    fr.json("purge", "--subject", MATED, "--yes")
+    fr.json("purge", "--subject", "P001", "--yes")
+    with opened(fr) as (_, gallery):
+        alias = gallery.alias("P001")
+        gallery.store.db.execute(
+            "UPDATE suppressed SET purged_at = '2020-01-01T00:00:00Z' WHERE subject = ?", (alias,)
+        )
+    assert fr.json("purge", "--expired")["marks_ended"] == 0  # null: for good
+    policy = fr.home / "policy.yaml"
+    policy.write_text(policy.read_text().replace("suppression_days: null", "suppression_days: 365"))
+    assert fr.json("purge", "--expired")["marks_ended"] == 2
+    assert fr.log()[-1]["dec"]["marks_ended"] == 2
+    for person in ("P001", MATED):
+        (tmp_path / "again" / person).mkdir(parents=True)
+        image = jpeg(small(person, "studio_portrait"))
+        (tmp_path / "again" / person / "studio_portrait.jpg").write_bytes(image)
+    document = fr.json("enroll", tmp_path / "again", code=100)
+    assert document["added"] == 1
+    assert [one["error"] for one in document["rejects"]] == ["Purged"]
+    assert fr.found(photo("P001"))[0] == "P001"
