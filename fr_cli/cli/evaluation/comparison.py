@@ -50,14 +50,19 @@ def pictures(result: Compared) -> Iterator[RenderableType]:
         yield plain(f"Note: {result.left_out:,} probes are in one of the two only.", "yellow")
 
 
+def _share(value: float, of: int) -> str:
+    """A share; never a bare 0 % or 100 %, but of how many."""
+    return f"{value:.2%}" if 0.0 < value < 1.0 else f"{value * of:,.0f} of {of:,}"
+
+
 def _cells(row: Paired) -> list[RenderableType]:
     better = "not shown" if row.better == "neither" else row.better.upper()
     low, high = 100 * row.low, 100 * row.high
     return [
         plain(row.rate.upper() + (f", {row.group}" if row.group else "")),
         plain(f"{row.of:,}"),
-        plain(f"{row.a:.2%}"),
-        plain(f"{row.b:.2%}"),
+        plain(_share(row.a, row.of)),
+        plain(_share(row.b, row.of)),
         plain(f"{100 * row.difference:+.2f} ({low:+.2f} … {high:+.2f}) points"),
         plain(better, "bold" if row.better != "neither" else "dim"),
     ]
