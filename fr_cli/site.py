@@ -54,7 +54,7 @@ class Site:
 
     @property
     def evaluation(self) -> Path:
-        """Sealed templates of evaluation photos, for a limited time."""
+        """The evaluation in force; sealed templates of evaluation photos, for a limited time."""
         return self.home / "evaluation"
 
     def refuse_inside(self, path: Path | None, *, except_for: Path | None = None) -> None:

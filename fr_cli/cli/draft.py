@@ -46,18 +46,18 @@ class Draft:
 
 
 @contextlib.contextmanager
-def draft(target: Path | None, site: Site) -> Iterator[Draft | None]:
+def draft(target: Path | None, site: Site, *, begins: bytes = PAGE) -> Iterator[Draft | None]:
     """Open a draft of the target (none for None); gone at the end unless it was published.
 
     ConfigurationError, before anything is done, if the target lies in the home, is a file
-    of another kind, or cannot be made.
+    of another kind (one that does not begin so, in any case), or cannot be made.
     """
     if target is None:
         yield None
         return
     site.refuse_inside(target)
     try:
-        _refuse_other_files(target)
+        _refuse_other_files(target, begins)
         place = target.with_name(f".{secrets.token_hex(8)}.new")
         handle = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except OSError as trouble:
@@ -71,15 +71,17 @@ def draft(target: Path | None, site: Site) -> Iterator[Draft | None]:
         opened.discard()
 
 
-def _refuse_other_files(target: Path) -> None:
-    """Only a page, or an empty file, is ever replaced: not the probe, nor a device."""
+def _refuse_other_files(target: Path, begins: bytes) -> None:
+    """Only a file of the same kind, or an empty one, is ever replaced: not the probe, nor a
+    device."""
     if not target.exists():
         return
     if target.is_file():
         with target.open("rb") as file:
-            start = file.read(len(PAGE))
-        if not start or start.lower() == PAGE:
+            start = file.read(len(begins))
+        if not start or start.lower() == begins.lower():
             return
+    kind = "a page" if begins == PAGE else "such a file"
     raise ConfigurationError(
-        f"{target} is there already, and is not a page that could be replaced.", hint=ELSEWHERE
+        f"{target} is there already, and is not {kind} that could be replaced.", hint=ELSEWHERE
     )

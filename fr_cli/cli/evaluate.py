@@ -133,6 +133,29 @@ def evaluate(
             metavar="FILE",
         ),
     ] = None,
+    html: Annotated[
+        Path | None,
+        typer.Option("--html", help="Write a report here: one page, for people.", metavar="FILE"),
+    ] = None,
+    faces_allowed: Annotated[
+        bool,
+        typer.Option(
+            "--faces-allowed",
+            help="The photos' owner allows faces in the report: show the worst errors.",
+        ),
+    ] = False,
+    record: Annotated[
+        Path | None,
+        typer.Option(
+            "--record",
+            help="Write here what became of each probe, to be compared later.",
+            metavar="FILE",
+        ),
+    ] = None,
+    compare: Annotated[
+        tuple[Path, Path] | None,
+        typer.Option("--compare", help="Only compare two records of the same photos, A and B."),
+    ] = None,
     workers: options.Workers = None,
     search_loss: Annotated[
         bool,
@@ -147,15 +170,19 @@ def evaluate(
     ] = False,
 ) -> None:
     """Measure error rates on labelled photos. Nothing of them enters the gallery."""
-    from fr_cli.cli.evaluation import curves, document, folder, groups, pictures
+    from fr_cli.cli.evaluation import curves, document, folder, groups, pictures, report
     from fr_cli.cli.evaluation import pairs as page
     from fr_cli.cli.evaluation import plots as drawing
     from fr_cli.operations.evaluate import evaluate as measure
+    from fr_cli.operations.record import BEGINS, write_record
     from fr_cli.operations.study import Study
 
     session = session_of(context)
     if forget_cache:
         _forget(session)
+        return
+    if compare:
+        _compare(session, *compare)
         return
     columns = tuple(name.strip() for name in group_by.split(",") if name.strip())
     study = Study(
@@ -164,11 +191,17 @@ def evaluate(
         fusion=fusion.value, random_galleries=random_galleries, gallery_size=gallery_size,
         seed=seed, site_data=site_data, holdout=holdout, eer=eer, pairs=pairs is not None,
         scores=scores, gallery=gallery, cache=not no_cache, search_loss=search_loss,
-        require=require,
+        require=require, record=record is not None,
+        worst=faces_allowed and html is not None,
     )  # fmt: skip
     if plots:
         drawing.require()
-    with session.bench() as bench, draft(pairs, bench.site) as sheet:
+    with (
+        session.bench() as bench,
+        draft(pairs, bench.site) as sheet,
+        draft(record, bench.site, begins=BEGINS) as kept,
+        draft(html, bench.site) as told,
+    ):
         for place in (csv, plots):
             folder.prepare(place, bench.site)
         result = measure(study, bench, session.listener)
@@ -180,12 +213,25 @@ def evaluate(
             folder.fill(plots, drawing.plots(whole))
         if sheet:
             sheet.publish(page.page(result))
-        for place in (csv, plots, pairs):
+        if told:
+            told.publish(report.page(result))
+        if kept:
+            kept.publish(write_record(result))
+        for place in (csv, plots, pairs, html, record):
             if place:
                 session.output.note(plain(f"Written: {place}", "dim"))
     if result.required and not result.required.passed:
         raise TargetMissed(groups.missed(result.required), hint=HINT)
     raise typer.Exit(result.exit_code)
+
+
+def _compare(session: Session, first: Path, second: Path) -> None:
+    from fr_cli.cli.evaluation.comparison import document, pictures
+    from fr_cli.operations.compare import compare
+
+    with session.bench() as bench:
+        result = compare(first, second, bench)
+    session.output.show(document(result), *pictures(result))
 
 
 def _forget(session: Session) -> None:

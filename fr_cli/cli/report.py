@@ -11,6 +11,7 @@ from fr_cli.cli.audit import options
 from fr_cli.cli.output import plain, table
 from fr_cli.cli.wiring import session_of
 from fr_cli.errors import UsageProblem
+from fr_cli.records import counted
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -86,14 +87,16 @@ def pictures(result: Watched) -> list[RenderableType]:
     lines: list[RenderableType] = [
         plain(found.sentence, colour),
         plain(
-            f"{found.lists.of:,} searches answered, {found.lists.cases:,} with candidates; "
+            f"{counted(found.lists.of, 'search answered', 'searches answered')}, "
+            f"{found.lists.cases:,} with candidates; "
             f"{result.inconclusive:,} inconclusive; {result.uncovered:,} that no evaluation in "
             "force covered (left out)."
         ),
         rows,
         plain(
-            f"{found.undecided:,} candidate lists have no officer's decision: least counts them "
-            "as true, most as false. Groups are not recorded, so nothing is said of them."
+            f"Without an officer's decision: {counted(found.undecided, 'candidate list')}. Least "
+            "counts them as true, most as false. Groups are not recorded, so nothing is said of "
+            "them."
         ),
     ]
     if result.refused:

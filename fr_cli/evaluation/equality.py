@@ -90,6 +90,8 @@ def judge(trials: Trials, rate: str, seed: int = 0) -> Judgement:
     by_person = people(kept)
     if len(large) < 2:
         why = f"fewer than two groups have {MIN_PEOPLE} people"
+        if not trials.case.size:
+            why = "there is nothing to count"
         return Judgement("too_little_data", _too_little(rate, why), "none", (), too_small, None)
     single = by_person.single
     ps = _fisher(rows, large) if single else _permuted(by_person, large, seed)

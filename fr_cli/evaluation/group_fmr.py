@@ -111,11 +111,14 @@ def _cell(
     low, high = clopper_pearson(cases, of)
     if not cases:
         pairs = one.sum() * (one.sum() - 1) // 2 if within else one.sum() * other.sum()
-        return Rate(0.0, 0.0, max(high, min(3.0 / max(int(pairs), 1), 1.0)), 0, of)
+        return Rate(
+            0.0, 0.0, max(high, min(3.0 / max(int(pairs), 1), 1.0)), 0, of, "exact_by_subject"
+        )
     drawn = [
         float((weight[first] * weight[second]).sum()) / total
         for weight in weights
         if (total := comparisons(weight)) > 0.0
     ]
     drawn_low, drawn_high = np.quantile(drawn, [0.025, 0.975])
-    return Rate(cases / of, min(low, float(drawn_low)), max(high, float(drawn_high)), cases, of)
+    low, high = min(low, float(drawn_low)), max(high, float(drawn_high))
+    return Rate(cases / of, low, high, cases, of, "bootstrap")

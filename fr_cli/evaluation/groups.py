@@ -188,7 +188,8 @@ def _renumbered(grouping: Grouping, names: tuple[tuple[str, ...], ...]) -> NDArr
 def _complement(rate: Rate) -> Rate:
     """TPIR from FNIR."""
     value = None if rate.value is None else 1.0 - rate.value
-    return Rate(value, 1.0 - rate.high, 1.0 - rate.low, rate.of - rate.cases, rate.of)
+    cases = rate.of - rate.cases
+    return Rate(value, 1.0 - rate.high, 1.0 - rate.low, cases, rate.of, rate.interval)
 
 
 def _shift(
@@ -211,6 +212,6 @@ def _problems(
         for row in one.judgement.too_small:
             small[row.name] = min(row.people, small.get(row.name, row.people))
     if small:
-        said = ", ".join(f"{name} ({people})" for name, people in small.items())
+        said = ", ".join(f"{name} ({people})" for name, people in sorted(small.items()))
         problems.append(f"Too few people to be judged as a group: {said}.")
     return tuple(problems)

@@ -64,7 +64,7 @@ def max_geomean(groups: Sequence[Tally], level: float = 0.95) -> Ratio:
     The logarithm is the mean of those of max/x_j, so its upper limit is the mean of theirs.
     """
     rates, why = _rates(groups)
-    value = max(rates) / _geomean(rates) if rates and not why else None
+    value = max(max(rates) / _geomean(rates), 1.0) if rates and not why else None
     count = len(groups)
     if count < 2:
         return Ratio(value, 1.0, None, why)

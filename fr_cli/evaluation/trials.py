@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fr_cli.evaluation.intervals import Rate, proportion
-from fr_cli.evaluation.rates import Probes
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,31 +88,11 @@ class Tally:
         return self.rate.of / self.effect
 
 
-def missed(probes: Probes, threshold: float) -> Trials:
-    """The mated probes, in one group; a case is a miss: its rate is FNIR, 1 − TPIR."""
-    return _all(~(probes.acquired & (probes.mate >= threshold)), probes, probes.mated)
-
-
-def false(probes: Probes, threshold: float) -> Trials:
-    """The non-mated probes, in one group; a case is a false candidate: its rate is FPIR."""
-    return _all(probes.acquired & (probes.nonmate >= threshold), probes, ~probes.mated)
-
-
-def _all(case: NDArray[np.bool_], probes: Probes, among: NDArray[np.bool_]) -> Trials:
-    groups = np.zeros(probes.mated.size, np.int64)
-    return Trials(case, probes.subjects, groups, ("all",)).only(among)
-
-
 def tally(trials: Trials) -> list[Tally]:
     """The counts of each group, in the order of the names."""
     return [
         _tally(name, trials.only(trials.groups == code)) for code, name in enumerate(trials.names)
     ]
-
-
-def overall(trials: Trials) -> Tally:
-    """The counts of all groups together."""
-    return _tally("", trials)
 
 
 def _tally(name: str, trials: Trials) -> Tally:

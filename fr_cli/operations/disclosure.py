@@ -24,6 +24,7 @@ from fr_cli.operations.bench import Bench
 from fr_cli.operations.disclosure_pages import Case, write_pages
 from fr_cli.operations.extract import as_csv, row
 from fr_cli.operations.grounds import reasoned
+from fr_cli.operations.in_force import FILE as IN_FORCE
 from fr_cli.records import Head, Listener, Silence
 
 
@@ -152,11 +153,16 @@ def _key_changes(draft: Path, case: Case, reading: Reading, bench: Bench) -> Non
 
 
 def _in_force(draft: Path, case: Case, bench: Bench) -> None:
-    """Add policy and calibration where they are still those that the entries name."""
+    """Add policy, evaluation and calibration where they are still those that the entries name."""
     policy = bench.site.policy.read_bytes()
     if hashlib.sha256(policy).hexdigest() in case.digests("policy"):
         (draft / "policy.yaml").write_bytes(policy)
         case.extra["policy.yaml"] = "the policy whose SHA-256 the entries name"
+    with contextlib.suppress(FileNotFoundError):
+        evaluation = (bench.site.evaluation / IN_FORCE).read_bytes()
+        if hashlib.sha256(evaluation).hexdigest() in case.digests("evaluation"):
+            (draft / "evaluation.json").write_bytes(evaluation)
+            case.extra["evaluation.json"] = "the evaluation whose SHA-256 the entries name, signed"
     named = case.digests("calibration")
     shipped = resources.files("fr_cli.decision").joinpath("shipped").iterdir()
     for file in (*sorted(bench.site.calibration.glob("*.json")), *shipped):
@@ -186,7 +192,7 @@ def _manifest(case: Case, reading: Reading, digests: dict[str, str]) -> dict[str
         "acts": [{"id": act.req, "command": act.command, "entries": act.seqs} for act in case.acts],
         "policies": sorted(case.digests("policy")),
         "calibrations": sorted(case.digests("calibration")),
-        "evaluations": [],
+        "evaluations": sorted(case.digests("evaluation")),
         "erased_in_log": case.erased,
         "files": digests,
     }

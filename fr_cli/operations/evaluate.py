@@ -19,6 +19,7 @@ from fr_cli.operations.search_loss import SearchLoss, search_loss
 from fr_cli.operations.study import Study
 from fr_cli.operations.suspects import Doubts, Faces
 from fr_cli.operations.trial import Trial, compare
+from fr_cli.operations.worst import Worst, worst
 from fr_cli.records import Head, Listener
 
 if TYPE_CHECKING:
@@ -32,7 +33,8 @@ class Evaluation:
     """What an evaluation found: the checks of its data first, then the rates.
 
     `doubts` are pairs whose labels look wrong, `faces` those to be looked at, where that was
-    asked for. `search_loss` is what the engine annoy would miss. `holdout` is what a fit to half
+    asked for, `worst` the worst errors with their faces, where their owner allows it.
+    `search_loss` is what the engine annoy would miss. `holdout` is what a fit to half
     of the people predicts of the other half. `fitted` is the calibration that was written,
     `required` what became of the targets of --require, `in_force` the evaluation that it put in
     force.
@@ -46,6 +48,7 @@ class Evaluation:
     warnings: list[str]
     fingerprint: str
     faces: list[Faces] | None = None
+    worst: list[Worst] | None = None
     search_loss: SearchLoss | None = None
     holdout: list[HeldOut] | None = None
     fitted: Calibration | None = None
@@ -109,6 +112,9 @@ def evaluate(study: Study, bench: Bench, listener: Listener) -> Evaluation:
             faces = suspects.faces(study, found.pairs, trial.data, bench, listener)
             act.decide(pairs_shown=len(faces))
             result = replace(result, faces=faces)
+        if study.worst:
+            result = replace(result, worst=worst(study, trial, exclusions, bench, listener))
+            act.decide(faces_shown=len(result.worst or ()))
         if demand:
             timed = result.search_loss
             latency = timed.exact.p99_ms if timed else None

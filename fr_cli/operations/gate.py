@@ -78,14 +78,18 @@ def group_thresholds(targets: Targets, evidence: Evidence) -> list[tuple[tuple[s
 
 
 def _checks(targets: Targets, evidence: Evidence) -> Iterator[Check]:
-    from fr_cli.evaluation import trials
+    from fr_cli.evaluation.rates import fpir, tpir
 
     probes = evidence.probes
-    counts = targets.counts
-    yield _count("references", evidence.references, counts.references)
-    yield _count("subjects", evidence.subjects, counts.subjects)
-    yield _count("mated probes", probes.mated_count, counts.probes_mated)
-    yield _count("non-mated probes", probes.nonmated_count, counts.probes_nonmated)
+    found = {
+        "references": ("references", evidence.references),
+        "subjects": ("subjects", evidence.subjects),
+        "probes_mated": ("mated probes", probes.mated_count),
+        "probes_nonmated": ("non-mated probes", probes.nonmated_count),
+    }
+    for name, (words, count) in found.items():
+        if name in targets.counts.model_fields_set:
+            yield _count(words, count, getattr(targets.counts, name))
     for one in targets.tpir:
         # A large gallery is searched at a higher score than the one that is asked about.
         score = None if one.at_score is None else max(one.at_score, evidence.operating)
@@ -94,7 +98,7 @@ def _checks(targets: Targets, evidence: Evidence) -> Iterator[Check]:
         if threshold is None:
             yield _no_threshold(f"TPIR {where} at least {one.at_least:.2%}", one.at_fpir)
         else:
-            missed = trials.overall(trials.missed(probes, threshold)).rate
+            missed = _complement(tpir(probes, threshold))
             yield at_most(f"TPIR {where} at least {one.at_least:.2%}", missed, 1.0 - one.at_least,
                           complement=True)  # fmt: skip
     limit = targets.in_force.references
@@ -107,7 +111,7 @@ def _checks(targets: Targets, evidence: Evidence) -> Iterator[Check]:
         if threshold is None:
             yield _no_threshold(name, None)
         else:
-            rate = trials.overall(trials.false(probes, threshold)).rate
+            rate = fpir(probes, threshold)
             yield at_most(name, among(rate, evidence.references, limit), wanted.at_most)
     for group in targets.groups:
         yield from _groups(group, evidence)
@@ -232,14 +236,16 @@ def among(rate: Rate, measured: int, limit: int) -> Rate:
     def more(share: float) -> float:
         return float(1.0 - (1.0 - share) ** (limit / measured))
 
-    return Rate(more(rate.value), more(rate.low), more(rate.high), rate.cases, rate.of)
+    shares = more(rate.value), more(rate.low), more(rate.high)
+    return Rate(*shares, rate.cases, rate.of, rate.interval)
 
 
 def _complement(rate: Rate) -> Rate:
     from fr_cli.evaluation.intervals import Rate
 
     value = None if rate.value is None else 1.0 - rate.value
-    return Rate(value, 1.0 - rate.high, 1.0 - rate.low, rate.of - rate.cases, rate.of)
+    cases = rate.of - rate.cases
+    return Rate(value, 1.0 - rate.high, 1.0 - rate.low, cases, rate.of, rate.interval)
 
 
 def _where(at_score: float | None, at_fpir: float | None) -> str:

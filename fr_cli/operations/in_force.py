@@ -1,6 +1,6 @@
 """The evaluation in force: which one stands behind an answer, and whether it covers it.
 
-`evaluations/in-force.json` in the home is what the last evaluation left that reached all of its
+`evaluation/in-force.json` in the home is what the last evaluation left that reached all of its
 targets: for which model, fusion, engine and threshold, up to how many references, until when. The
 key of the log signs it, and its SHA-256 stands in the outcome of that evaluation.
 """
@@ -179,7 +179,7 @@ def put_in_force(data: bytes, bench: Bench) -> InForce:
 
 
 def _path(bench: Bench) -> Path:
-    return bench.site.home / "evaluations" / FILE
+    return bench.site.evaluation / FILE
 
 
 def _read(document: Mapping[str, Any], sha256: str) -> InForce:

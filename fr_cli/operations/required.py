@@ -114,13 +114,13 @@ class Demand:
         self, trial: Trial, rates: Measures, evidence: Evidence, data: str, bench: Bench
     ) -> dict[str, JSON]:
         """What the evaluation approves: thresholds from the highest of which FPIR was asked."""
-        from fr_cli.evaluation import trials
+        from fr_cli.evaluation.rates import fpir
 
         assert evidence.cosine is not None
         score = max(one.at_score for one in self.targets.fpir)
         cosine = evidence.cosine(score)
         limit = self.targets.in_force.references
-        false = trials.overall(trials.false(rates.probes, cosine)).rate
+        false = fpir(rates.probes, cosine)
         return {
             "fingerprint": bench.fingerprint,
             "model": bench.site.model,

@@ -23,7 +23,9 @@ class Study:
     for a manifest, leave-one-out for a folder. `random_galleries` > 0 draws that many galleries
     of `gallery_size` subjects, with `seed`. `site_data` says that the photos are the site's own,
     `holdout` asks for a fit tested on unseen people, `eer` for the equal error rate, `pairs` for
-    the faces of pairs that look wrongly labelled. `require` is a file of targets to be reached.
+    the faces of pairs that look wrongly labelled, `record` for what became of each probe,
+    `worst` for the faces of the worst errors.
+    `require` is a file of targets to be reached.
     """
 
     manifest: Path | None = None
@@ -46,6 +48,8 @@ class Study:
     cache: bool = True
     search_loss: bool = False
     require: Path | None = None
+    record: bool = False
+    worst: bool = False
 
     @property
     def source(self) -> Path:
@@ -96,6 +100,11 @@ def check(study: Study) -> None:
             study.gallery and protocol not in ("open-set", "closed-set"),
             f"The gallery is searched under open-set and closed-set, not {protocol}.",
             "Give a manifest with references of its own for anything else.",
+        ),
+        (
+            study.record and (bool(drawn) or protocol == "verification"),
+            "A record is of one search for each probe.",
+            "Leave --record out, or evaluate with one gallery.",
         ),
         (
             study.gallery and study.calibrate is not None,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fr_cli.errors import FrError
@@ -104,19 +103,16 @@ def faces(
     study: Study, found: Sequence[Doubt], data: Labelled, bench: Bench, listener: Listener
 ) -> list[Faces]:
     """The faces of the pairs, cut from the photos anew."""
-    folder = study.source if study.source.is_dir() else study.source.parent
     known = {sample.image: sample for sample in data.samples}
-
-    def face(image: str) -> bytes:
-        return _face(folder, known[image], study, bench)
-
     return [
-        Faces(one, face(one.image_a), face(one.image_b))
+        Faces(one, face(study, known[one.image_a], bench), face(study, known[one.image_b], bench))
         for one in listener.track(found, "Cutting faces", len(found))
     ]
 
 
-def _face(folder: Path, sample: Sample, study: Study, bench: Bench) -> bytes:
+def face(study: Study, sample: Sample, bench: Bench) -> bytes:
+    """The face of a photo, upright, as a JPEG file; empty where it cannot be shown."""
+    folder = study.source if study.source.is_dir() else study.source.parent
     try:
         photo = read_photo(folder / sample.image)
         return bench.pipeline.template_and_portrait(photo, study.face)[1]

@@ -59,6 +59,12 @@ def _desk(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         *((f"{who}-custody.jpg", who, "reference", "studio") for who in references),
         *((f"{who}-street.jpg", who, "probe", "phone") for who in ENROLLED),
     )
+    (desk / "targets.yaml").write_text(
+        "version: 1\n"
+        "in_force: {days: 365, references: 10000}\n"
+        "tpir: [{at_score: 0.60, at_least: 0.90}]\n"
+        "fpir: [{at_score: 0.60, at_most: 0.01}]\n"
+    )
     init(desk / "home")
     with Bench(desk / "home") as bench:
         enroll(Source(desk / "photos"), bench, Silence())

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fr_cli.evaluation.intervals import clopper_pearson
-from fr_cli.evaluation.trials import Trials, design_effect, overall, tally
+from fr_cli.evaluation.trials import Trials, design_effect, tally
 
 
 def test_one_photo_a_person_is_clopper_pearson() -> None:
@@ -18,7 +18,6 @@ def test_one_photo_a_person_is_clopper_pearson() -> None:
     assert (first.rate.low, first.rate.high) == pytest.approx(clopper_pearson(1, 2))
     assert second.rate.value == 0.5
     assert (empty.rate.value, empty.people) == (None, 0)
-    assert overall(trials).rate.of == 4
 
 
 def test_photos_that_are_all_alike_count_once() -> None:

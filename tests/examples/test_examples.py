@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import MATED, STRANGER, Fr, jpeg, photo, small, write_csv
+from tests.operations.test_in_force import put
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -154,3 +155,14 @@ def test_lfw_is_laid_out(tmp_path: Path) -> None:
     lines = (tmp_path / "lfw.csv").read_text().splitlines()
     assert lines[0] == "image,subject_id,role"
     assert (len(lines) - 1) % 4 == 0
+
+
+def test_the_forces_policy_is_valid_and_answers_nothing_without_an_evaluation(fr: Fr) -> None:
+    (fr.home / "policy.yaml").write_bytes((EXAMPLES / "force-policy.yaml").read_bytes())
+    assert fr.json("policy", "check")["valid"] is True
+    photo_of = ("identify", photo(MATED), "--case", "1", "--reason", "unknown-person")
+    refused = fr.json(*photo_of)
+    assert (refused["outcome"], refused["candidates"]) == ("inconclusive", [])
+    assert "asks for an evaluation in force" in refused["why"]
+    put(fr)
+    assert fr.json(*photo_of)["outcome"] == "candidates"

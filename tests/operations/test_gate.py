@@ -86,7 +86,6 @@ def test_nothing_to_count_does_not_pass() -> None:
         "that FPIR shows with 100 non-mated probes or more",
         "there was nothing to count",
     ]
-    assert checks[3].verdict == "missed"  # at least one non-mated probe is always asked for
 
 
 def test_without_a_calibration_a_score_decides_nothing() -> None:
@@ -124,7 +123,7 @@ def group_checks(
     asked = {"by": ["sex"], "at_score": 0.5, "fpir_ratio_at_most": 3.0} | wanted
     study = system(groups, people)
     checks = gate(targets(groups=[asked]), evidence(studies=[study]))
-    return checks[6:]
+    return checks[2:]
 
 
 def test_group_ratios_are_held_by_their_upper_limit() -> None:
@@ -177,7 +176,7 @@ def test_a_group_of_fewer_people_than_asked_for_does_not_pass() -> None:
     assert passes(group_checks({"f": (0.2, 0.1), "m": (0.2, 0.1)}))
     asked = {"by": ["sex"], "at_score": 0.5, "fpir_ratio_at_most": 3.0, "people": 500}
     study = system({"f": (0.2, 0.1), "m": (0.2, 0.1)})
-    checks = gate(targets(groups=[asked]), evidence(studies=[study]))[6:]
+    checks = gate(targets(groups=[asked]), evidence(studies=[study]))[2:]
     assert [check.found for check in checks if check.verdict == "undecided"] == [
         "f has 400 for FPIR", "m has 400 for FPIR",
     ]  # fmt: skip
@@ -185,7 +184,7 @@ def test_a_group_of_fewer_people_than_asked_for_does_not_pass() -> None:
 
 def test_groups_that_were_not_studied_do_not_pass() -> None:
     asked = {"by": ["age"], "at_score": 0.5, "fpir_ratio_at_most": 3.0}
-    (check,) = gate(targets(groups=[asked]), evidence())[6:]
+    (check,) = gate(targets(groups=[asked]), evidence())[2:]
     assert check.found == "the data has no such groups"
 
 

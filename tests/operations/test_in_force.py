@@ -38,7 +38,7 @@ def put(fr: Fr, days: int = 30, **changes: Any) -> Path:
             "measured_on": {"references": 1000, "probes_mated": 900, "probes_nonmated": 800},
         }
         put_in_force(sign({**least, **changes}, bench, days), bench)
-    return fr.home / "evaluations" / FILE
+    return fr.home / "evaluation" / FILE
 
 
 def refuse(fr: Fr) -> None:

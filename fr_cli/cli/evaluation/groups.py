@@ -162,7 +162,7 @@ def _said(study: GroupStudy, at: str, *, whole: bool) -> Iterator[RenderableType
     for one in study.comparisons:
         judged = one.judgement
         failures = one.rate in ("fta", "fte")
-        if (failures and (not whole or judged.verdict != "differs")) or not judged.groups:
+        if failures and (not whole or judged.verdict != "differs"):
             continue
         style = "bold red" if judged.verdict == "differs" else ""
         yield plain(f"At {at}: {judged.sentence}", style)
@@ -198,7 +198,8 @@ def _matches(found: Groups) -> Iterator[RenderableType]:
             drawn.add_row(
                 plain(cell.one), f"{cell.people:,}",
                 f"{rate.value:.1e}" if rate.cases else f"≤ {rate.high:.1e}",
-                f"{rate.low:.1e} … {rate.high:.1e}", f"{rate.value / pooled:.2g}",
+                f"{rate.low:.1e} … {rate.high:.1e}",
+                f"{rate.value / pooled:.2g}" if rate.cases else "–",
             )  # fmt: skip
         yield drawn
 
