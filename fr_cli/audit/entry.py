@@ -177,10 +177,12 @@ def check_fields(entry: Mapping[str, JSON], seq: int) -> None:
 def stamped(seq: int, **fields: JSON) -> dict[str, JSON]:
     """A whole entry: when, where and by whom, with what the caller gives.
 
-    TypeError if the caller gives a field that is set here. `mono` is nanoseconds of the
+    `op`, if given, is on whose behalf this process acts; else it is who runs it. TypeError if the
+    caller gives another field that is set here. `mono` is nanoseconds of the
     monotonic clock modulo 2^53, so it wraps every 104 days. The nonce (128 random bits) makes
     the leaf hash reveal nothing of a body that was erased.
     """
+    asker = fields.pop("op", None)
     return dict(
         v=1,
         seq=seq,
@@ -190,7 +192,7 @@ def stamped(seq: int, **fields: JSON) -> dict[str, JSON]:
         mono=time.monotonic_ns() % _LIMIT,
         host=os.uname().nodename,
         tool=__version__,
-        op=_operator(os.getpid(), os.getuid(), os.environ.get("SUDO_UID", "")),
+        op=asker or _operator(os.getpid(), os.getuid(), os.environ.get("SUDO_UID", "")),
         **fields,
     )
 

@@ -15,7 +15,7 @@ import base64
 import os
 import re
 import secrets
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
@@ -46,8 +46,16 @@ MAX_DECISION = MAX_LINE - 4096
 class AuditLog:
     """The log in the audit folder of a home, written with the home's signing key."""
 
-    def __init__(self, folder: Path, signer: SigningKey, origin: str) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        signer: SigningKey,
+        origin: str,
+        asker: Mapping[str, JSON] | None = None,
+    ) -> None:
+        """`asker` is on whose behalf this process acts; None for whoever runs it."""
         self.path = folder / LOG
+        self.behalf: Mapping[str, JSON] = {} if asker is None else {"op": asker}
         self._leases = folder / "leases"
         self._signer = signer
         self._origin = origin
@@ -106,7 +114,7 @@ class AuditLog:
                 if suspicious or writer.rebooted:
                     self._close_abandoned(writer, held)
                 held.append(leases.take(self._leases, req, writer.end))
-                writer.append(cmd=command, act=kind, ph="intent", req=req, **intent)
+                writer.append(cmd=command, act=kind, ph="intent", req=req, **self.behalf, **intent)
             while len(held) > 1:
                 with suppress(OSError):  # what is left behind is judged once more, and is closed
                     held.pop(0).end()
@@ -244,7 +252,8 @@ class Act:
             self._append(writer, "batch", body)
 
     def _append(self, writer: Writer, phase: str, body: dict[str, JSON]) -> Head:
-        return writer.append(cmd=self.command, act=self._kind, ph=phase, req=self.id, **body)
+        who = self._log.behalf
+        return writer.append(cmd=self.command, act=self._kind, ph=phase, req=self.id, **who, **body)
 
     def __enter__(self) -> Act:
         return self

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from datetime import date
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Literal
@@ -10,23 +11,45 @@ from typing import Annotated, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from fr_cli.authority.roles import Role
 from fr_cli.errors import ConfigurationError, NotAllowed
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 Days = Annotated[int, Field(ge=1, le=100_000)]
 #: Names of the quality measures on which a floor makes sense: higher is better.
 Floorable = Literal["InterEyeDistance", "Sharpness"]
+#: Acts that a policy may give to two people.
+TwoPerson = Literal[
+    "purge", "bulk-delete", "policy", "calibration", "evaluation", "key-rotation", "export", "lift"
+]
 
 
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class Operator(_Strict):
+    """What an account may do, until when its training is valid, and its key for approvals.
+
+    `key` is an OpenSSH public key ("ssh-ed25519 AAAA…").
+    """
+
+    roles: Annotated[tuple[Role, ...], Field(min_length=1)]
+    trained_until: date | None = None
+    key: str = ""
+
+
 class Reason(_Strict):
-    """Why a search is made, and what allows it."""
+    """Why a search is made, and what allows it.
+
+    `watchlists` are those it may search, None for the whole gallery and any watchlist;
+    `necessity` whether the operator must say in words why the search is necessary.
+    """
 
     description: str
     legal_basis: str
+    watchlists: tuple[str, ...] | None = None
+    necessity: bool = False
 
 
 class Identify(_Strict):
@@ -43,6 +66,30 @@ class Verify(_Strict):
     fmr_target: Share
 
 
+class Limits(_Strict):
+    """How much one operator may ask; None for no limit."""
+
+    searches_per_hour: Annotated[int, Field(ge=1)] | None = None
+    #: So many refused searches within an hour lock an operator out until that hour is over.
+    refusals_per_hour: Annotated[int, Field(ge=1)] | None = None
+
+
+class Decisions(_Strict):
+    """What officers owe to a search that gave candidates."""
+
+    #: Days until a decision is overdue.
+    due_days: Days = 7
+    #: Whether a second operator decides without seeing what the first decided.
+    second: bool = False
+
+
+class Approvals(_Strict):
+    """Which acts need a second person, and for how long an approval may be used."""
+
+    acts: tuple[TwoPerson, ...] = ()
+    valid_hours: Annotated[int, Field(ge=1, le=720)] = 72
+
+
 class Policy(_Strict):
     """Everything that the policy says."""
 
@@ -56,6 +103,16 @@ class Policy(_Strict):
     retention: dict[str, Days | None] = {"default": None}
     #: How long the log keeps what each command did; None for no limit.
     audit_retention: dict[str, Days | None] = {"default": None}
+
+    #: By the name of the account; empty for one person alone, who may do everything.
+    operators: dict[str, Operator] = {}
+    #: Where a search may be asked; empty for no question.
+    places: tuple[str, ...] = ()
+    #: Flags of a search for which a supervisor must be named: of a child, of a vulnerable person.
+    supervised: tuple[Literal["child", "vulnerable"], ...] = ()
+    limits: Limits = Limits()
+    decisions: Decisions = Decisions()
+    approvals: Approvals = Approvals()
 
     #: Whether enrolled photos are kept, sealed; else a later change of model needs new photos.
     keep_photos: bool = False

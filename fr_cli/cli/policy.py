@@ -22,7 +22,7 @@ def show(context: typer.Context) -> None:
     for name, reason in policy.reasons.items():
         rows.add_row(plain(name), plain(reason.description), plain(reason.legal_basis))
     session.output.show(
-        {"schema": "fr/policy-show/1", **policy.model_dump(), "sha256": digest},
+        {"schema": "fr/policy-show/1", **policy.model_dump(mode="json"), "sha256": digest},
         rows,
         plain(f"Least score of a candidate: {policy.identify.floor_score:.2f}"),
         plain(f"FPIR target: 1 in {1 / policy.identify.fpir_target:,.0f}"),

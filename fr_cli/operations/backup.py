@@ -47,7 +47,7 @@ def backup(target: Path, key: Path | None, bench: Bench) -> Backup:
     file, key_file = _places(target, key, header, bench)
     # Each backup repeats the last day of all of them, so that a purge need only find the newest.
     until = max(expires, last_expiry(bench) or "")
-    with bench.audit.act(
+    with bench.act(
         BACKUP, "administration", policy=bench.policy_digest,
         backup=header.id, expires=expires, until=until,
     ) as act:  # fmt: skip
@@ -71,7 +71,7 @@ def backup(target: Path, key: Path | None, bench: Bench) -> Backup:
 
 def expire(bench: Bench) -> tuple[str, ...]:
     """Destroy the keys of backups whose time is over; the ids of these backups."""
-    with bench.audit.act(BACKUP, "administration", expire=True) as act:
+    with bench.act(BACKUP, "administration", expire=True) as act:
         destroyed = _destroy_expired(bench)
         act.decide(destroyed=[*destroyed])
     return destroyed

@@ -7,7 +7,9 @@ folder, the command line from `--home`.
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +19,7 @@ from fr_cli.keys import Passphrase, SigningKey, SiteKey
 from fr_cli.site import Site, model_folders, open_site
 
 if TYPE_CHECKING:
+    from fr_cli.audit.entry import JSON
     from fr_cli.audit.log import Act, AuditLog
     from fr_cli.authority.policy import Policy
     from fr_cli.decision.calibration import Calibration
@@ -31,13 +34,22 @@ if TYPE_CHECKING:
 class Bench:
     """Log, policy, models, calibration and gallery of one home; a context manager."""
 
-    def __init__(self, home: Path, ask: Ask | None = None, *, wait: float | None = None) -> None:
+    def __init__(
+        self,
+        home: Path,
+        ask: Ask | None = None,
+        *,
+        wait: float | None = None,
+        asker: Mapping[str, JSON] | None = None,
+    ) -> None:
         """`ask` asks for a passphrase, None where nobody can be asked; `wait`: seconds to wait for
-        others who change the gallery, None for the default.
+        others who change the gallery, None for the default; `asker`: on whose behalf a service
+        acts, as the log says it (`audit.entry.operator`), None for whoever runs this process.
         """
         self.site: Site = _settled(open_site(home))
         self._passphrase = Passphrase(ask)
         self.wait = wait
+        self.asker = asker
 
     @cached_property
     def signer(self) -> SigningKey:
@@ -54,7 +66,21 @@ class Bench:
         """The signed log."""
         from fr_cli.audit.log import AuditLog
 
-        return AuditLog(self.site.audit, self.signer, self.site.origin)
+        return AuditLog(self.site.audit, self.signer, self.site.origin, self.asker)
+
+    @contextlib.contextmanager
+    def act(self, command: str, kind: str, **intent: JSON) -> Iterator[Act]:
+        """An act of the log that the policy allows to who asks.
+
+        NotAllowed (4) if not: after the intent, so that the attempt is in the log.
+        """
+        from fr_cli.audit.entry import operator
+        from fr_cli.authority.identity import Person, permit
+
+        with self.audit.act(command, kind, **intent) as act:
+            person = Person.of(self.asker or operator())
+            permit(self.policy, person, command, datetime.now(UTC).date())
+            yield act
 
     @cached_property
     def _policy(self) -> tuple[Policy, str]:

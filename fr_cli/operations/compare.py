@@ -48,7 +48,7 @@ def compare(first: Path, second: Path, bench: Bench) -> Compared:
 
     a, b = read_record(first), read_record(second)
     data = hashlib.sha256(first.read_bytes() + second.read_bytes()).hexdigest()
-    with bench.audit.act("evaluate", "combination", data=data, compare=True) as act:
+    with bench.act("evaluate", "combination", data=data, compare=True) as act:
         rows_a, rows_b = _common(a, b)
         left, right = _part(a.probes, rows_a), _part(b.probes, rows_b)
         labels = {name: [values[row] for row in rows_a] for name, values in a.labels.items()}

@@ -52,7 +52,7 @@ def export(
         raise UsageProblem(f"{out} is there already.", hint="Give a new folder by --out.")
     why: dict[str, JSON] = {"case": case, **reasoned(reason)}
     with _draft(out) as draft:
-        with bench.audit.act("audit export", "disclosure", why=why, to=recipient) as act:
+        with bench.act("audit export", "disclosure", why=why, to=recipient) as act:
             found = _case(case, recipient, bench, listener)
             reading = _proven(found, bench, listener)
             files = _write(draft, found, reading, bench)

@@ -44,7 +44,7 @@ def watch(since: str, until: str, bench: Bench, listener: Listener) -> Watched:
 
     begin, end = moment(since), moment(until, end=True)
     asked: dict[str, JSON] = {"since": begin, "until": end, "what": "drift"}
-    with bench.audit.act("report", "consultation", asked=asked) as act:
+    with bench.act("report", "consultation", asked=asked) as act:
         evaluation = in_force(bench)
         period, before = Filter(since=begin, until=end), Filter(until=begin)
         found: list[Search] = []

@@ -76,7 +76,7 @@ def show(
     """The acts that are asked for, of the newest no more than `limit` (0 for all)."""
     query.filter()
     asked = {"asked": query.asked(), **why(reason)}
-    with bench.audit.act("audit show", "consultation", **asked) as act:
+    with bench.act("audit show", "consultation", **asked) as act:
         ids = _ids_of(query.subject, bench) if query.subject else frozenset()
         wanted = query.filter(ids)
         reading = log_of(bench.site.home, None, None).read(listener=listener)
@@ -168,7 +168,7 @@ def extract(
     wanted = Filter(since=moment(since), until=moment(until, end=True))
     kind = "disclosure" if recipient else "consultation"
     asked: dict[str, JSON] = {"asked": {"since": since, "until": until}, **why(reason)}
-    with bench.audit.act("audit extract", kind, to=recipient, **asked) as act:
+    with bench.act("audit extract", kind, to=recipient, **asked) as act:
         reading = log_of(bench.site.home, None, None).read(listener=listener)
         rows = [
             row(one)

@@ -83,7 +83,7 @@ def identify(question: Question, bench: Bench) -> Identification:
     clock, asked_at = _Clock(), datetime.now(UTC)
     if question.watchlist is not None and not 0 < len(question.watchlist) <= LONGEST:
         raise UsageProblem(f"The name of a watchlist has 1 to {LONGEST} characters.")
-    with bench.audit.act(
+    with bench.act(
         "identify",
         "consultation",
         why=grounds(question.case, question.reason, bench),
@@ -137,7 +137,7 @@ def identify(question: Question, bench: Bench) -> Identification:
         reason=question.reason,
         basis=basis,
         watchlist=question.watchlist or "",
-        operator=_who(),
+        operator=_who(bench),
         asked_at=asked_at,
     )
     return Identification(
@@ -170,9 +170,9 @@ def _faces(named: list[str], gallery: Gallery, bench: Bench) -> dict[str, bytes]
     }
 
 
-def _who() -> str:
+def _who(bench: Bench) -> str:
     """The operator as the log names them: the account, and who logged in if that is another."""
-    who = operator()
+    who = bench.asker or operator()
     uid, login = who["uid"], who["loginuid"]
     behind = "" if login in (None, uid) else f", logged in as user {login}"
     return f"{who['user'] or 'unnamed'} (user {uid}{behind})"

@@ -47,7 +47,7 @@ def rotate_signer(reason: str, bench: Bench, protect: Protect = as_before) -> Si
             "encrypt the new audit.key, and remove the file.",
         )
     new = SigningKey.new()
-    with bench.audit.act("audit rotate", "administration", **why(reason)) as act:
+    with bench.act("audit rotate", "administration", **why(reason)) as act:
         under = protect(bench.signer.under)
         named = bench.audit.rotate(new, bench.site.keys, under)
         key = base64.b64encode(new.public).decode()
@@ -77,7 +77,7 @@ def rotate_site_key(reason: str, bench: Bench, protect: Protect = as_before) -> 
             "encrypt the new site.key, and remove the file.",
         )
     with (
-        bench.audit.act("gallery rotate-key", "administration", **why(reason)) as act,
+        bench.act("gallery rotate-key", "administration", **why(reason)) as act,
         locked(bench.site.gallery, bench.turn(act)),
     ):
         # Templates kept from evaluations: their keys are not worth wrapping anew.

@@ -65,7 +65,7 @@ def migrate(order: Order, bench: Bench, listener: Listener) -> Migrated:
     """
     model = order.model or bench.site.model
     target = _checked(model, bench)
-    with bench.audit.act(
+    with bench.act(
         "gallery migrate", "alteration", policy=bench.policy_digest, to=target, model=model
     ) as act:
         unusable: list[Unusable] = []
@@ -95,7 +95,7 @@ def migrate(order: Order, bench: Bench, listener: Listener) -> Migrated:
 def give_up(bench: Bench) -> int:
     """Give up a migration that is under way; how many templates it had made."""
     with (
-        bench.audit.act("gallery migrate", "administration", abandon=True) as act,
+        bench.act("gallery migrate", "administration", abandon=True) as act,
         bench.gallery(act, any_model=True) as gallery,
         changing(gallery, act),
     ):

@@ -37,7 +37,7 @@ def pull(
         pulled = weights.pull(models, folders[0], source=source, listener=listener)
         choices.accept(fresh, folders[0])
         return pulled
-    with Bench(home) as bench, bench.audit.act("models pull", "administration") as act:
+    with Bench(home) as bench, bench.act("models pull", "administration") as act:
         pulled = weights.pull(
             models, folders[0], also=folders[1:], source=source, listener=listener
         )
@@ -56,7 +56,7 @@ def pin(name: str, file: Path, home: Path, *, accept_licence: bool = False) -> M
     An act of the log, with the hash. Raises ConfigurationError for a model whose hash is known.
     """
     (model,) = _meant([name], EMBEDDER)
-    with Bench(home) as bench, bench.audit.act("models pin", "administration") as act:
+    with Bench(home) as bench, bench.act("models pin", "administration") as act:
         folders = bench.model_folders
         fresh = _to_accept([model], folders, accept_licence)
         if model.sha256 is None:

@@ -91,7 +91,7 @@ def purge(order: Order, bench: Bench) -> PurgeReport:
     bench.site.refuse_inside(order.certificate)
     with CertificateFile(order.certificate) as file:
         with (
-            bench.audit.act("purge", "erasure", **intent) as act,
+            bench.act("purge", "erasure", **intent) as act,
             bench.gallery(act) as gallery,
             changing(gallery, act) as finished,
         ):
@@ -194,7 +194,7 @@ def preview(selection: Selection, bench: Bench) -> Plan:
     """What a purge would delete, and which rule keeps each of the rest; changes nothing."""
     intent = _intent(selection, bench)
     with (
-        bench.audit.act("purge", "administration", dry_run=True, **intent) as act,
+        bench.act("purge", "administration", dry_run=True, **intent) as act,
         bench.gallery(act) as gallery,
     ):
         with gallery.store.snapshot():
@@ -209,7 +209,7 @@ def lift(subject_id: str, reason: str, bench: Bench) -> int:
     Raises SubjectUnknown if nobody of that id was purged.
     """
     with (
-        bench.audit.act("purge", "administration", lift=True, **why(reason)) as act,
+        bench.act("purge", "administration", lift=True, **why(reason)) as act,
         bench.gallery(act) as gallery,
         changing(gallery, act),
     ):

@@ -70,7 +70,7 @@ def restore(
     """
     with (
         _opened(file) as (stream, header),
-        bench.audit.act("gallery restore", "alteration", backup=header.id) as act,
+        bench.act("gallery restore", "alteration", backup=header.id) as act,
     ):
         opening = _key_of(header, key, bench)
         gone = purged_by(log_of(bench.site.home, None, None), listener, header.id)
@@ -222,7 +222,7 @@ def accept(reason: str, bench: Bench, listener: Listener) -> Accepted:
     Whoever the log knows to be purged is purged again. What the gallery once refused to take
     again, and does not know any more, is lost.
     """
-    with bench.audit.act("gallery accept", "alteration", **why(reason)) as act:
+    with bench.act("gallery accept", "alteration", **why(reason)) as act:
         gone = purged_by(log_of(bench.site.home, None, None), listener)
         change = newest_state(bench.audit.path).state.change
         with (

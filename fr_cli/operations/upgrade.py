@@ -24,7 +24,7 @@ def upgrade(bench: Bench) -> Upgraded:
     Settings and policies of older homes are read as they are. Raises ConfigurationError for a
     gallery of a later version.
     """
-    with bench.audit.act("upgrade", "alteration") as act:
+    with bench.act("upgrade", "alteration") as act:
         steps: list[int] = []
         if bench.site.database.exists():
             with locked(bench.site.gallery, bench.turn(act)):

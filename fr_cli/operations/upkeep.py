@@ -14,7 +14,7 @@ from fr_cli.records import Listener, counted
 
 def stats(bench: Bench) -> Stats:
     """Count what is enrolled."""
-    with bench.audit.act("gallery stats", "administration") as act, bench.gallery(act) as gallery:
+    with bench.act("gallery stats", "administration") as act, bench.gallery(act) as gallery:
         result = measure(gallery)
         act.decide(references=result.references, generation=result.generation)
     return result
@@ -22,7 +22,7 @@ def stats(bench: Bench) -> Stats:
 
 def check(bench: Bench, listener: Listener) -> list[Finding]:
     """Open every key, template and file, and compare them with the database."""
-    with bench.audit.act("gallery check", "administration") as act, bench.gallery(act) as gallery:
+    with bench.act("gallery check", "administration") as act, bench.gallery(act) as gallery:
         findings = inspect(gallery, listener)
         if again := returned(gallery, purged_by(log_of(bench.site.home, None, None), listener)):
             what = f"In the gallery again though they were purged: {counted(len(again), 'subject')}"
@@ -38,7 +38,7 @@ def check(bench: Bench, listener: Listener) -> list[Finding]:
 def rebuild(bench: Bench) -> int:
     """Build the generation anew from the sealed templates; returns its number."""
     with (
-        bench.audit.act("gallery rebuild", "administration") as act,
+        bench.act("gallery rebuild", "administration") as act,
         bench.gallery(act) as gallery,
         changing(gallery, act),
     ):

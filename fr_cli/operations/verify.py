@@ -38,7 +38,7 @@ def verify(
     The threshold is where the policy's share of other people would pass as this subject,
     divided among the subject's references. Raises as `identify` does, and SubjectUnknown.
     """
-    with bench.audit.act(
+    with bench.act(
         "verify",
         "consultation",
         why=grounds(case, reason, bench),

@@ -1,0 +1,34 @@
+"""What each role may do; a command that stands under no role, nobody but a lone user may run."""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+Role: TypeAlias = Literal[
+    "officer", "reviewer", "gallery-manager", "tester", "auditor", "administrator"
+]
+
+#: The acts of each role, by the command that stands in the log.
+ACTS: dict[Role, frozenset[str]] = {
+    "officer": frozenset({"identify", "verify", "decide", "outcome"}),
+    "reviewer": frozenset({"decide", "outcome", "approve"}),
+    "gallery-manager": frozenset({
+        "enroll", "purge", "watchlist", "sample", "request", "approve",
+        "gallery stats", "gallery check", "gallery rebuild",
+    }),
+    "tester": frozenset({"evaluate", "report"}),
+    "auditor": frozenset({"audit show", "audit extract", "audit export", "report"}),
+    "administrator": frozenset({
+        "audit rotate", "audit expire", "request", "approve", "policy", "upgrade",
+        "gallery stats", "gallery check", "gallery rebuild", "gallery rotate-key",
+        "gallery migrate", "gallery backup", "gallery restore", "gallery accept",
+        "models pull", "models pin",
+    }),
+}  # fmt: skip
+#: The acts for which training must be valid.
+TRAINED = frozenset({"identify", "verify", "decide"})
+
+
+def acts_of(roles: tuple[Role, ...]) -> frozenset[str]:
+    """All that these roles together may do."""
+    return frozenset().union(*(ACTS[role] for role in roles))

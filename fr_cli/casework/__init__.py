@@ -1,0 +1,1 @@
+"""What people decided: decisions, outcomes, watchlists, samples."""

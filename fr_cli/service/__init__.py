@@ -1,0 +1,1 @@
+"""The socket service: one home for many users."""
