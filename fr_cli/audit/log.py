@@ -55,7 +55,7 @@ class AuditLog:
     ) -> None:
         """`asker` is on whose behalf this process acts; None for whoever runs it."""
         self.path = folder / LOG
-        self.behalf: Mapping[str, JSON] = {} if asker is None else {"op": asker}
+        self.behalf: Mapping[str, JSON] = {"op": asker}
         self._leases = folder / "leases"
         self._signer = signer
         self._origin = origin
