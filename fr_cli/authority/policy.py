@@ -173,9 +173,34 @@ class Reading:
     sha256: str
 
 
-@lru_cache(maxsize=8)  # a service asks before each act
-def read_policy(data: bytes) -> Reading:
-    """Read the bytes of a policy file, finding everything that is wrong with it."""
+def read_policy(path: Path) -> Reading:
+    """Read a policy file and find all that is wrong with it; ConfigurationError if it cannot be."""
+    try:
+        with path.open("rb") as file:
+            return parse_policy(file.read(LONGEST + 1))
+    except OSError as trouble:
+        raise ConfigurationError(
+            f"The policy {path} cannot be read: {trouble.strerror}.",
+            hint="See whether it is there and may be read; a backup of it can be put back.",
+        ) from trouble
+
+
+def load_policy(path: Path) -> tuple[Policy, str]:
+    """The policy and the SHA-256 (hex) of the very bytes it was read from."""
+    reading = read_policy(path)
+    if reading.policy is None:
+        problems = "; ".join(map(str, reading.problems))
+        hint = reading.problems[0].hint if len(reading.problems) == 1 else ""
+        raise ConfigurationError(
+            f"The policy {path} is not valid: {problems}.",
+            hint=hint or "fr policy check shows each with what mends it.",
+        )
+    return reading.policy, reading.sha256
+
+
+@lru_cache(maxsize=8)  # a service asks for each request
+def parse_policy(data: bytes) -> Reading:
+    """The same of its bytes."""
     document = parse(data)
     problems, policy = list(document.problems), None
     if document.lines or not problems:  # else nothing of it could be read
@@ -189,31 +214,6 @@ def read_policy(data: bytes) -> Reading:
     problems.sort(key=lambda problem: problem.line)
     digest = hashlib.sha256(data).hexdigest()
     return Reading(None if problems else policy, tuple(problems), document.lines, digest)
-
-
-def policy_bytes(path: Path) -> bytes:
-    """The bytes of a policy file; ConfigurationError (3) if it cannot be read."""
-    try:
-        with path.open("rb") as file:
-            return file.read(LONGEST + 1)
-    except OSError as trouble:
-        raise ConfigurationError(
-            f"The policy {path} cannot be read: {trouble.strerror}.",
-            hint="Restore it from its backup.",
-        ) from trouble
-
-
-def load_policy(path: Path) -> tuple[Policy, str]:
-    """The policy and the SHA-256 (hex) of the very bytes it was read from."""
-    reading = read_policy(policy_bytes(path))
-    if reading.policy is None:
-        problems = "; ".join(map(str, reading.problems))
-        hint = reading.problems[0].hint if len(reading.problems) == 1 else ""
-        raise ConfigurationError(
-            f"The policy {path} is not valid: {problems}.",
-            hint=hint or "fr policy check shows each with what mends it.",
-        )
-    return reading.policy, reading.sha256
 
 
 def default_policy() -> bytes:

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from fr_cli.authority.policy import Policy, Reading, default_policy, load_policy, read_policy
+from fr_cli.authority.policy import Policy, Reading, default_policy, load_policy, parse_policy
 from fr_cli.errors import ConfigurationError
 
 DEFAULT = default_policy().decode()
 
 
 def read(text: str) -> Reading:
-    return read_policy(text.encode())
+    return parse_policy(text.encode())
 
 
 def problems(text: str) -> list[tuple[int, str, str, str]]:
@@ -143,7 +143,7 @@ def test_all_faults_are_told_at_once_in_the_order_of_the_file() -> None:
     ],
 )
 def test_what_cannot_be_read_at_all_has_one_problem(data: bytes, line: int, message: str) -> None:
-    (problem,) = read_policy(data).problems
+    (problem,) = parse_policy(data).problems
     assert (problem.line, problem.key) == (line, "")
     assert message in problem.message
     assert problem.hint
