@@ -59,6 +59,10 @@ class NotAllowed(FrError):
     code = 4
 
 
+class LimitReached(NotAllowed):
+    """The policy lets this operator search again only later."""
+
+
 class GalleryMissing(FrError):
     """There is no gallery, or nobody is enrolled in it."""
 

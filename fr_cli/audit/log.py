@@ -100,7 +100,8 @@ class AuditLog:
     def act(self, command: str, kind: str, **intent: JSON) -> Act:
         """Put an intent on disk; the act is the context in which it is then carried out.
 
-        `kind` is one of `entry.KINDS`. Acts whose processes died are closed as abandoned first.
+        `kind` is one of `entry.KINDS`. A `policy` (SHA-256) of the intent stands in every entry of
+        the act. Acts whose processes died are closed as abandoned first.
         AuditUnwritable or AuditBroken: nothing may be done. TypeError for a float.
         """
         if kind not in KINDS:
@@ -122,7 +123,7 @@ class AuditLog:
             for lease in held:
                 lease.drop()
             raise
-        return Act(self, command, kind, held[0])
+        return Act(self, command, kind, held[0], {**self.behalf, **_policy_of(intent)})
 
     def rotate(
         self, new: SigningKey, keys: Path | None = None, passphrase: bytes | None = None
@@ -168,7 +169,10 @@ class AuditLog:
             if entry:
                 if unstruck := erasing.pending(entry):
                     erasing.strike(writer, frozenset(unstruck))
-                writer.append(cmd=entry["cmd"], act=entry["act"], ph="abandoned", req=lease.req)
+                writer.append(
+                    cmd=entry["cmd"], act=entry["act"], ph="abandoned", req=lease.req,
+                    **_policy_of(entry),
+                )  # fmt: skip
 
     @contextmanager
     def _writer(self) -> Iterator[Writer]:
@@ -218,6 +222,10 @@ class AuditLog:
             ) from trouble
 
 
+def _policy_of(entry: Mapping[str, JSON]) -> dict[str, JSON]:
+    return {"policy": entry["policy"]} if "policy" in entry else {}
+
+
 class Act:
     """An intent that is being carried out; leaving the block writes its outcome.
 
@@ -225,7 +233,15 @@ class Act:
     `head` is the signed head of the outcome, once that is on disk.
     """
 
-    def __init__(self, log: AuditLog, command: str, kind: str, lease: leases.Lease) -> None:
+    def __init__(
+        self,
+        log: AuditLog,
+        command: str,
+        kind: str,
+        lease: leases.Lease,
+        repeated: Mapping[str, JSON],
+    ) -> None:
+        """`repeated` is what every entry of the act says: on whose behalf, under which policy."""
         self.id = lease.req
         self.exit_code = 0
         self.head: Head | None = None
@@ -233,6 +249,7 @@ class Act:
         self.command = command
         self._kind = kind
         self._lease = lease
+        self._repeated = repeated
         self._decision: dict[str, JSON] = {}
 
     def decide(self, **decision: JSON) -> None:
@@ -252,8 +269,8 @@ class Act:
             self._append(writer, "batch", body)
 
     def _append(self, writer: Writer, phase: str, body: dict[str, JSON]) -> Head:
-        who = self._log.behalf
-        return writer.append(cmd=self.command, act=self._kind, ph=phase, req=self.id, **who, **body)
+        said = {**body, **self._repeated}
+        return writer.append(cmd=self.command, act=self._kind, ph=phase, req=self.id, **said)
 
     def __enter__(self) -> Act:
         return self

@@ -14,14 +14,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fr_cli.errors import FrError, GalleryMissing
+from fr_cli.errors import ConfigurationError, FrError, GalleryMissing
 from fr_cli.keys import Passphrase, SigningKey, SiteKey
+from fr_cli.records import utc
 from fr_cli.site import Site, model_folders, open_site
 
 if TYPE_CHECKING:
     from fr_cli.audit.entry import JSON
     from fr_cli.audit.log import Act, AuditLog
-    from fr_cli.authority.policy import Policy
+    from fr_cli.authority.identity import Person
+    from fr_cli.authority.policy import Limits, Policy
     from fr_cli.decision.calibration import Calibration
     from fr_cli.face.batch import Maker
     from fr_cli.face.pipeline import Choice, FacePipeline
@@ -29,6 +31,10 @@ if TYPE_CHECKING:
     from fr_cli.gallery.lock import Turn
     from fr_cli.keys.passphrase import Ask
     from fr_cli.operations.calibration_files import InForce
+
+
+#: The act by which somebody says that the log's time was wrong, and the clock is right.
+CORRECTION = "policy clock"
 
 
 class Bench:
@@ -68,19 +74,61 @@ class Bench:
 
         return AuditLog(self.site.audit, self.signer, self.site.origin, self.asker)
 
+    @property
+    def person(self) -> Person:
+        """Who asks, as the log names them."""
+        from fr_cli.audit.entry import operator
+        from fr_cli.authority.identity import Person
+
+        return Person.of(self.asker or operator())
+
     @contextlib.contextmanager
     def act(self, command: str, kind: str, **intent: JSON) -> Iterator[Act]:
-        """An act of the log that the policy allows to who asks.
+        """An act of the log that the policy allows to who asks, at this time.
 
-        NotAllowed (4) if not: after the intent, so that the attempt is in the log.
+        NotAllowed (4) if not, ConfigurationError (3) if the policy is not valid or the clock was
+        set back: after the intent, so that the attempt is in the log.
         """
-        from fr_cli.audit.entry import operator
-        from fr_cli.authority.identity import Person, permit
+        from fr_cli.audit.recent import CLOCK, newest_time
+        from fr_cli.authority.identity import permit
+        from fr_cli.authority.limits import believe
+        from fr_cli.authority.roles import SEARCHES
 
+        newest, now = newest_time(self.audit.path), datetime.now(UTC)
+        corrects = command == CORRECTION
+        if now < newest and not corrects:
+            intent[CLOCK] = utc(newest, exact=True)
+        intent["policy"] = self.policy_digest
         with self.audit.act(command, kind, **intent) as act:
-            person = Person.of(self.asker or operator())
-            permit(self.policy, person, command, datetime.now(UTC).date())
+            policy = self.policy
+            if not corrects:
+                believe(now, newest)
+            if command in SEARCHES:
+                self._limited(policy.limits, act, now)
+            permit(policy, self.person, command, now.date())
             yield act
+            if command in SEARCHES:
+                self._still_in_force()
+
+    def _limited(self, limits: Limits, act: Act, now: datetime) -> None:
+        """LimitReached (4) if who asks has searched, or was refused, too often."""
+        from fr_cli.audit.recent import recent
+        from fr_cli.authority.limits import HOUR, within
+        from fr_cli.authority.roles import SEARCHES
+
+        if limits.searches_per_hour or limits.refusals_per_hour:
+            searches = recent(self.audit.path, SEARCHES)
+            within(limits, *searches.before(act.id, self.person.uid, now - HOUR))
+
+    def _still_in_force(self) -> None:
+        """ConfigurationError (3) if the policy under which a search was made is that no longer."""
+        from fr_cli.authority.policy import read_policy
+
+        if read_policy(self.site.policy).sha256 != self.policy_digest:
+            raise ConfigurationError(
+                "The policy was changed while this search ran, so its answer is not given.",
+                hint="Ask again, under the new policy.",
+            )
 
     @cached_property
     def _policy(self) -> tuple[Policy, str]:
@@ -90,13 +138,16 @@ class Bench:
 
     @property
     def policy(self) -> Policy:
-        """The policy in force."""
+        """The policy in force; ConfigurationError (3) if it cannot be read or is not valid."""
         return self._policy[0]
 
     @property
     def policy_digest(self) -> str:
-        """SHA-256 of the policy's bytes, as it stands in the log."""
-        return self._policy[1]
+        """SHA-256 of the policy's bytes, as it stands in the log; empty if it is not valid."""
+        try:
+            return self._policy[1]
+        except ConfigurationError:
+            return ""
 
     @cached_property
     def fingerprint(self) -> str:

@@ -80,7 +80,7 @@ def evaluate(study: Study, bench: Bench, listener: Listener) -> Evaluation:
     demand = Demand.read(study.require)
     digest = _digest(study)
     exclusions = read_exclusions(study.exclude)
-    with bench.act("evaluate", "combination", policy=bench.policy_digest, data=digest) as act:
+    with bench.act("evaluate", "combination", data=digest) as act:
         trial = gather(study, exclusions.same, bench, act, listener)
         pairs = _pairs(study, trial, exclusions)
         found = Doubts()

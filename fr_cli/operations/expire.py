@@ -36,14 +36,12 @@ def expire(bench: Bench, listener: Listener, *, dry_run: bool = False) -> Expire
 
     AuditBroken, before anything is erased, if the log is not what was signed.
     """
-    intent: dict[str, JSON] = {"policy": bench.policy_digest} | (
-        {"dry_run": True} if dry_run else {}
-    )
-    rules = dict(bench.policy.audit_retention)
-    days = rules.get("gallery backup", rules.get(DEFAULT))
-    if days is not None:  # certificates say until when a backup opens: it must be known so long
-        rules["gallery backup"] = max(days, bench.policy.backup_days)
+    intent: dict[str, JSON] = {"dry_run": True} if dry_run else {}
     with bench.act("audit expire", "administration", **intent) as act:
+        rules = dict(bench.policy.audit_retention)
+        days = rules.get("gallery backup", rules.get(DEFAULT))
+        if days is not None:  # certificates say until when a backup opens: known so long
+            rules["gallery backup"] = max(days, bench.policy.backup_days)
         reading = log_of(bench.site.home, None, None).read(listener=listener)
         # Where the gallery stands must be told by an entry that stays: this one repeats it.
         known = newest_state(bench.audit.path)

@@ -9,11 +9,12 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
 
 from fr_cli.audit.entry import JSON, operator
+from fr_cli.authority.circumstances import NOTHING_SAID, Circumstances
 from fr_cli.decision.answer import Answer, decide
 from fr_cli.errors import UsageProblem
 from fr_cli.face.catalogue import named
 from fr_cli.operations.bench import Bench
-from fr_cli.operations.grounds import LONGEST, grounds
+from fr_cli.operations.grounds import LONGEST, allowed, grounds
 from fr_cli.operations.in_force import Standing, applied, standing
 from fr_cli.records import Compared, Head, Origin, Quality, Template
 
@@ -34,6 +35,7 @@ class Question:
     face: Literal["single", "largest"] | int = "single"
     engine: Literal["auto", "exact", "annoy"] = "auto"
     sheet: bool = False
+    circumstances: Circumstances = NOTHING_SAID
 
 
 @dataclass(frozen=True)
@@ -58,9 +60,14 @@ class Sheet:
 
 @dataclass(frozen=True)
 class Identification:
-    """The answer, with all that it rests on; `behind` is the evaluation in force."""
+    """The answer, with all that it rests on; `behind` is the evaluation in force.
+
+    `grounds` are case and reason, what was said besides, and the legal basis.
+    """
 
     search_id: str
+    grounds: Mapping[str, JSON]
+    asked_at: datetime
     answer: Answer
     behind: Standing
     quality: Quality
@@ -83,14 +90,11 @@ def identify(question: Question, bench: Bench) -> Identification:
     clock, asked_at = _Clock(), datetime.now(UTC)
     if question.watchlist is not None and not 0 < len(question.watchlist) <= LONGEST:
         raise UsageProblem(f"The name of a watchlist has 1 to {LONGEST} characters.")
-    with bench.act(
-        "identify",
-        "consultation",
-        why=grounds(question.case, question.reason, bench),
-        policy=bench.policy_digest,
-        watchlist=question.watchlist or "",
-    ) as act:
-        basis = bench.policy.legal_basis(question.reason)
+    why = grounds(question.case, question.reason, question.circumstances, bench)
+    with bench.act("identify", "consultation", why=why, watchlist=question.watchlist or "") as act:
+        watchlists = [question.watchlist] if question.watchlist else []
+        basis = allowed(bench, question.reason, watchlists, question.circumstances)
+        act.decide(basis=basis)
         clock.lap("start")
         probe, portrait = _look(question, bench)
         clock.lap("template")
@@ -121,7 +125,6 @@ def identify(question: Question, bench: Bench) -> Identification:
             origins = gallery.origins(named)
             faces = _faces(named, gallery, bench) if bench.policy.keep_photos else {}
         act.decide(
-            basis=basis,
             sheet=question.sheet,
             photos=len(faces),
             evaluation=behind.evaluation.sha256 if behind.evaluation and behind.covers else "",
@@ -142,6 +145,8 @@ def identify(question: Question, bench: Bench) -> Identification:
     )
     return Identification(
         search_id=act.id,
+        grounds={**why, "legal_basis": basis},
+        asked_at=asked_at,
         answer=answer,
         behind=behind,
         quality=probe.quality,
