@@ -145,8 +145,10 @@ def pending(bench: Bench) -> Pending:
     person, policy = asking(bench), bench.policy.decisions
     with bench.act("decide", "consultation", asked={"what": "pending"}) as act:
         rows, purged, now = [], 0, datetime.now(UTC)
-        for search in owed(bench.audit.path):
-            if not names(bench, _subjects(search)):
+        searches = owed(bench.audit.path)
+        there = names(bench, {uid for search in searches for uid in _subjects(search)})
+        for search in searches:
+            if not there.keys() & set(_subjects(search)):
                 purged += 1
                 continue
             due = rules.due(search.answered, policy.due_days)
