@@ -134,3 +134,22 @@ def _add(search: Search, act: ActRecord) -> None:
     elif act.command == "outcome" and "what" in said:
         replaced = str(said.get("instead_of", ""))
         search.outcomes.append(Outcome(act.req, act.end, by, str(said["what"]), replaced, reason))
+
+
+class Verifiers:
+    """Who decided on each search: the persons who verified its result (AI Act, Art. 12(3)(d))."""
+
+    def __init__(self) -> None:
+        self._of: dict[str, list[str]] = {}
+
+    def note(self, act: ActRecord) -> None:
+        """Take note of an act, if it is a decision that was recorded."""
+        if act.command == "decide" and act.state == "done" and "decisions" in act.decision:
+            who = str(act.operator.get("user") or act.operator.get("uid"))
+            known = self._of.setdefault(str(act.first.get("search")), [])
+            if who not in known:
+                known.append(who)
+
+    def of(self, search: str) -> str | None:
+        """Their accounts in the order in which they decided; None if nobody did."""
+        return ", ".join(self._of.get(search, ())) or None

@@ -79,15 +79,15 @@ def _over_time(days: Counter[str]) -> tuple[str, Callable[[Any], None], float]:
     )
 
     def draw(axes: Any) -> None:
-        from matplotlib.dates import AutoDateLocator, DateFormatter
+        import matplotlib.dates
+
+        dates: Any = matplotlib.dates  # which has no types
 
         axes.bar(list(bars), list(bars.values()), width=6 if weekly else 0.8, color="#33658a")
         # Days are told apart by their dates, also where there is one only.
         axes.set_xlim(min(bars) - timedelta(days=4), max(bars) + timedelta(days=8 if weekly else 4))
-        axes.xaxis.set_major_locator(
-            AutoDateLocator(minticks=3, maxticks=9, interval_multiples=True)
-        )
-        axes.xaxis.set_major_formatter(DateFormatter("%Y-%m-%d"))
+        axes.xaxis.set_major_locator(dates.AutoDateLocator(minticks=3, maxticks=9))
+        axes.xaxis.set_major_formatter(dates.DateFormatter("%Y-%m-%d"))
         axes.set_ylabel(f"searches in a {unit}")
         axes.yaxis.get_major_locator().set_params(integer=True)
         axes.tick_params(axis="x", rotation=30)
