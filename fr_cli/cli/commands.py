@@ -15,6 +15,8 @@ COMMANDS = {
     "init": "Make a home: folders, keys, policy and the signed log.",
     "enroll": "Enrol reference photos.",
     "identify": "Ask who a photographed person may be.",
+    "decide": "Confirm, reject or leave unresolved each candidate of a search.",
+    "outcome": "Record what came of a search.",
     "verify": "Compare a photo with one enrolled subject.",
     "evaluate": "Measure error rates on labelled photos.",
     "purge": "Delete subjects for good: one, those of a watchlist or source, the expired, or all.",

@@ -168,6 +168,8 @@ def pictures(result: Identification, *, notes: bool = True) -> list[RenderableTy
         lines += [plain(f"Note: {text}", "yellow") for text in answer.warnings]
     if result.behind.covers:
         lines.append(plain(result.behind.sentence, "dim"))
+    if answer.candidates:
+        lines.append(plain(f"When you have compared: fr decide {result.search_id[:12]}"))
     lines.append(
         plain(f"Search {result.search_id}, entry {result.head.size} of the audit log.", "dim")
     )

@@ -22,7 +22,7 @@ from fr_cli.keys import AUDIT_PUBLIC
 from fr_cli.operations.audit import log_of, prove_entry
 from fr_cli.operations.bench import Bench
 from fr_cli.operations.disclosure_pages import Case, write_pages
-from fr_cli.operations.extract import as_csv, row
+from fr_cli.operations.extract import as_csv, rows_of
 from fr_cli.operations.grounds import reasoned
 from fr_cli.operations.in_force import FILE as IN_FORCE
 from fr_cli.records import Head, Listener, Silence
@@ -127,7 +127,7 @@ def _write(draft: Path, case: Case, reading: Reading, bench: Bench) -> list[str]
     (draft / "head.note").write_text(reading.note.text(), encoding="utf-8")
     shutil.copyfile(bench.site.keys / AUDIT_PUBLIC, draft / AUDIT_PUBLIC)
     _key_changes(draft, case, reading, bench)
-    (draft / "acts.csv").write_text(as_csv(map(row, case.acts)), encoding="utf-8")
+    (draft / "acts.csv").write_text(as_csv(rows_of(case.acts)), encoding="utf-8")
     _in_force(draft, case, bench)
     write_pages(draft, case, reading.note, len(reading.chosen), draft / AUDIT_PUBLIC)
     files = sorted(str(file.relative_to(draft)) for file in draft.rglob("*") if file.is_file())

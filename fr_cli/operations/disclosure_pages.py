@@ -87,13 +87,13 @@ def _erased(count: int) -> str:
 
 def _summary(act: ActRecord) -> list[str]:
     one = row(act)
-    result = f"{one.result or one.state}, {len(one.candidates)} candidates"
+    shown = f", {len(one.candidates)} candidates" if one.command == "identify" else ""
     return [
         one.start,
         f"{one.operator} (account {one.uid}) on {one.host}",
         f"{one.command} ({one.operation})",
         ", ".join(filter(None, (one.justification, one.legal_basis, one.recipient))),
-        result if one.result else one.state,
+        f"{one.result}{shown}" if one.result else one.state,
         " ".join(map(str, act.seqs)),
     ]
 

@@ -52,7 +52,6 @@ def test_a_period_leaves_out_what_lies_outside(fr: Fr) -> None:
     assert (earlier["lists"]["of"], earlier["lists_before"]["of"]) == (0, 0)
     assert later["evaluation"] is None
     assert fr.json("report", "--drift", "--since", "soon", code=2)["error"] == "UsageProblem"
-    assert fr.json("report", code=2)["error"] == "UsageProblem"
 
 
 def test_an_inconclusive_search_names_nobody_and_counts_apart(fr: Fr) -> None:
