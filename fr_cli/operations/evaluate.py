@@ -118,7 +118,7 @@ def evaluate(study: Study, bench: Bench, listener: Listener) -> Evaluation:
         if demand:
             timed = result.search_loss
             latency = timed.exact.p99_ms if timed else None
-            held = demand.hold(trial, rates, compared.studies, digest, bench, latency)
+            held = demand.hold(trial, rates, compared.studies, digest, act.id, bench, latency)
             act.decide(targets=held.sha256, passed=held.passed, in_force=held.in_force)
             result = replace(result, required=held)
         act.exit_code = result.exit_code
