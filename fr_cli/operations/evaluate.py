@@ -93,7 +93,7 @@ def evaluate(study: Study, bench: Bench, listener: Listener) -> Evaluation:
             doubts=found,
             measures=rates,
             groups=(compared := _groups(study, trial, rates, pairs, demand, bench)),
-            warnings=[*trial.notes, *_warnings(trial, rates)],
+            warnings=[*trial.notes, *compared.notes, *_warnings(trial, rates)],
             fingerprint=bench.fingerprint,
         )
         if study.search_loss or (demand and demand.targets.latency):
