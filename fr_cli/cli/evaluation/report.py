@@ -51,7 +51,7 @@ def page(result: Evaluation) -> str:
         made=f"{datetime.now(UTC):%Y-%m-%d}",
         version=__version__,
         source=result.study.source.name,
-        model=rates.calibration.model if rates.calibration else "another system",
+        model=result.model or "another system",
         fingerprint=result.fingerprint if trial.cosines else "",
         trial=trial,
         rates=rates,
@@ -121,6 +121,8 @@ def _found(result: Evaluation) -> Iterator[str]:
 
 
 def _plainly(rate: Rate, who: str, what: str) -> Iterator[str]:
+    from fr_cli.decision.answer import one_in
+
     if rate.value is None:
         yield f"{who}: nobody was asked about, so how many are {what} is not known."
     elif rate.cases == rate.of:
@@ -131,7 +133,7 @@ def _plainly(rate: Rate, who: str, what: str) -> Iterator[str]:
     elif not rate.cases:
         yield (
             f"{who}, none of {rate.of:,} was {what}. The true share may still be as high as "
-            f"{rate.high:.2%} (1 in {1 / rate.high:,.0f})."
+            f"{rate.high:.2%} ({one_in(rate.high)})."
         )
     else:
         yield (
@@ -141,6 +143,8 @@ def _plainly(rate: Rate, who: str, what: str) -> Iterator[str]:
 
 
 def _sure(result: Evaluation) -> Iterator[str]:
+    from fr_cli.decision.answer import one_in
+
     claim = result.measures.claim
     yield (
         "Each figure stands with an interval. In 95 of 100 such evaluations the true value lies in "
@@ -148,10 +152,10 @@ def _sure(result: Evaluation) -> Iterator[str]:
     )
     if claim.people < claim.needed:
         yield (
-            f"To show that 1 in {1 / claim.fpir:,.0f} is not passed takes {claim.needed:,} people "
+            f"To show that {one_in(claim.fpir)} is not passed takes {claim.needed:,} people "
             "who are not in the gallery, and no error. "
-            + (f"Here are {claim.people:,}: with no error they could show 1 in "
-               f"{1 / claim.shown:,.0f}." if claim.people else "Here is nobody.")
+            + (f"Here are {claim.people:,}: with no error they could show {one_in(claim.shown)}."
+               if claim.people else "Here is nobody.")
         )  # fmt: skip
     if result.measures.calibration:
         yield "What is called extrapolated was not seen: a fitted curve says it, with its interval."
