@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 class Evaluation:
     """What an evaluation found: the checks of its data first, then the rates.
 
+    `model` is the home's, empty where another system's scores were evaluated.
     `doubts` are pairs whose labels look wrong, `faces` those to be looked at, where that was
     asked for, `worst` the worst errors with their faces, where their owner allows it.
     `search_loss` is what the engine annoy would miss. `holdout` is what a fit to half
@@ -46,6 +47,7 @@ class Evaluation:
     measures: Measures
     groups: Groups
     warnings: list[str]
+    model: str
     fingerprint: str
     faces: list[Faces] | None = None
     worst: list[Worst] | None = None
@@ -93,7 +95,8 @@ def evaluate(study: Study, bench: Bench, listener: Listener) -> Evaluation:
             doubts=found,
             measures=rates,
             groups=(compared := _groups(study, trial, rates, pairs, demand, bench)),
-            warnings=[*trial.notes, *_warnings(trial, rates)],
+            warnings=[*trial.notes, *compared.notes, *_warnings(trial, rates)],
+            model=bench.site.model if trial.cosines else "",
             fingerprint=bench.fingerprint,
         )
         if study.search_loss or (demand and demand.targets.latency):
@@ -118,7 +121,7 @@ def evaluate(study: Study, bench: Bench, listener: Listener) -> Evaluation:
         if demand:
             timed = result.search_loss
             latency = timed.exact.p99_ms if timed else None
-            held = demand.hold(trial, rates, compared.studies, digest, bench, latency)
+            held = demand.hold(trial, rates, compared.studies, digest, act.id, bench, latency)
             act.decide(targets=held.sha256, passed=held.passed, in_force=held.in_force)
             result = replace(result, required=held)
         act.exit_code = result.exit_code

@@ -10,7 +10,7 @@ from fr_cli.errors import ConfigurationError
 from fr_cli.gallery.lock import locked
 from fr_cli.gallery.wrapping import Wrapping
 from fr_cli.keys import SigningKey
-from fr_cli.operations import cache
+from fr_cli.operations import cache, in_force
 from fr_cli.operations.bench import Bench
 from fr_cli.operations.grounds import why
 from fr_cli.records import Head
@@ -50,6 +50,7 @@ def rotate_signer(reason: str, bench: Bench, protect: Protect = as_before) -> Si
     with bench.act("audit rotate", "administration", **why(reason)) as act:
         under = protect(bench.signer.under)
         named = bench.audit.rotate(new, bench.site.keys, under)
+        in_force.renew(bench, new)
         key = base64.b64encode(new.public).decode()
         act.decide(entry=named.size - 1, key=key)
     assert act.head is not None

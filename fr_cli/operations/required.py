@@ -27,8 +27,8 @@ ENGINE = "exact"
 class Required:
     """The targets, held against an evaluation; `sealed` is what puts it in force, if all are met.
 
-    `sha256` is that of the file of targets, `in_force` that of the sealed file, "" if there is
-    none.
+    `sha256` is that of the file of targets, `in_force` that of the sealed statement, "" if there
+    is none.
     """
 
     sha256: str
@@ -47,8 +47,8 @@ class Required:
 
     @property
     def in_force(self) -> str:
-        """The SHA-256 of the file that puts the evaluation in force."""
-        return hashlib.sha256(self.sealed).hexdigest() if self.sealed else ""
+        """The SHA-256 of the statement that puts the evaluation in force."""
+        return hashlib.sha256(in_force.statement(self.sealed)).hexdigest() if self.sealed else ""
 
 
 @dataclass(frozen=True)
@@ -75,19 +75,21 @@ class Demand:
         rates: Measures,
         studies: Sequence[GroupStudy],
         data: str,
+        act: str,
         bench: Bench,
         latency: float | None = None,
     ) -> Required:
         """Hold an evaluation of the data (its SHA-256) against every target.
 
-        `latency` is the 99th percentile of a search, in ms.
+        `act` is the id of the evaluation in the log, `latency` the 99th percentile of a search, in
+        ms.
         """
         evidence = replace(self._evidence(trial, rates, studies, bench), latency=latency)
         checks = [_kind(trial), *gate(self.targets, evidence)]
         held = Required(self.sha256, checks)
         if not held.passed:
             return held
-        what = self._approved(trial, rates, evidence, data, bench)
+        what = self._approved(trial, rates, evidence, data, bench) | {"act": act}
         return replace(held, sealed=in_force.sign(what, bench, self.targets.in_force.days))
 
     def _evidence(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,10 +12,10 @@ import pytest
 
 from fr_cli.audit.entry import JSON
 from fr_cli.audit.log import AuditLog
-from fr_cli.errors import ConfigurationError
+from fr_cli.errors import AuditBroken, ConfigurationError
 from fr_cli.keys import SigningKey
 from fr_cli.operations.bench import Bench
-from fr_cli.operations.in_force import FILE, in_force, put_in_force, sign
+from fr_cli.operations.in_force import FILE, InForce, in_force, put_in_force, sign, statement
 from tests.conftest import MATED, Fr, jpeg, small
 
 FACE = jpeg(small(MATED))
@@ -33,6 +34,7 @@ def put(fr: Fr, days: int = 30, **changes: Any) -> Path:
             "cosine": f"{bench.calibration.cosine(0.6):.6f}",
             "references": 10_000,
             "fpir": "0.020000",
+            "act": "2" * 32,
             "data": "0" * 64,
             "targets": "1" * 64,
             "measured_on": {"references": 1000, "probes_mated": 900, "probes_nonmated": 800},
@@ -167,18 +169,78 @@ def test_after_a_rotation_the_log_vouches_for_what_it_names(fr: Fr) -> None:
     assert fr.identify(FACE, code=3)["error"] == "ConfigurationError"
 
 
-def test_a_file_that_was_signed_but_never_logged_does_not_survive_a_rotation(fr: Fr) -> None:
-    put(fr)
+def logged(fr: Fr) -> str:
+    """Put an evaluation in force whose act and statement the log names; the id of the act."""
+    with Bench(fr.home) as bench, bench.audit.act("evaluate", "combination") as act:
+        path = put(fr, act=act.id)
+        act.decide(in_force=hashlib.sha256(statement(path.read_bytes())).hexdigest())
+    return act.id
+
+
+def test_a_change_of_the_key_signs_it_anew_and_leaves_its_name(
+    fresh: Fr, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logged(fresh)
+    path = fresh.home / "evaluation" / FILE
+    before, data = standing_one(fresh), path.read_bytes()
+    fresh.json("audit", "rotate")
+    assert path.read_bytes() != data
+    assert statement(path.read_bytes()) == statement(data)
+    monkeypatch.setattr("fr_cli.operations.in_force._named_by_the_log", never)
+    assert standing_one(fresh) == before
+    fresh.json("audit", "rotate")  # the log is asked once for all
+    monkeypatch.undo()
+    assert standing_one(fresh) == before
+
+
+def never(*_: object) -> bool:
+    raise AuditBroken("the log was read")
+
+
+def standing_one(fr: Fr) -> InForce:
     with Bench(fr.home) as bench:
-        AuditLog(bench.site.audit, bench.signer, bench.site.origin).rotate(
-            SigningKey.new(), bench.site.keys
-        )
-    assert fr.identify(FACE, code=3)["error"] == "ConfigurationError"
+        found = in_force(bench)
+    assert found is not None
+    return found
+
+
+def test_a_file_that_was_signed_but_never_logged_does_not_survive_a_rotation(fresh: Fr) -> None:
+    path = put(fresh)
+    data = path.read_bytes()
+    fresh.json("audit", "rotate")
+    assert path.read_bytes() == data
+    with Bench(fresh.home) as bench, pytest.raises(ConfigurationError, match="altered"):
+        in_force(bench)
+
+
+@pytest.mark.parametrize(("days", "kept"), [(60, True), (-1, False)])
+def test_the_evaluation_in_force_does_not_expire_in_the_log(
+    fresh: Fr, days: int, kept: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    policy = fresh.home / "policy.yaml"
+    policy.write_text(policy.read_text().replace("  default: null\n", "  default: 30\n"))
+    with Bench(fresh.home) as bench, bench.audit.act("evaluate", "combination") as act:
+        digest = hashlib.sha256(statement(put(fresh, days, act=act.id).read_bytes())).hexdigest()
+        act.decide(in_force=digest)
+
+    class Later(datetime):
+        @classmethod
+        def now(cls, zone: object = None) -> datetime:  # type: ignore[override]
+            return datetime.now(zone) + timedelta(days=31)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("fr_cli.operations.expire.datetime", Later)
+    fresh.json("audit", "expire")
+    log = (fresh.home / "audit" / "audit.jsonl").read_bytes()
+    assert (b'"in_force":"' + digest.encode() in log) is kept
+    if kept:  # also where the signature is of an old key
+        with Bench(fresh.home) as bench:
+            bench.audit.rotate(SigningKey.new(), bench.site.keys)
+        assert standing_one(fresh).sha256 == digest
 
 
 def test_without_a_calibration_nothing_is_added(fr: Fr) -> None:
     from fr_cli.decision.answer import Answer
-    from fr_cli.operations.in_force import Standing, applied
+    from fr_cli.operations.coverage import Standing, applied
 
     answer = Answer("inconclusive", "There is no calibration for this model.")
     assert applied(answer, Standing(None, "none"), "warn", None) == answer

@@ -71,6 +71,8 @@ def test_what_passes_is_in_force_and_stands_behind_the_next_answer(
     assert outcome["dec"]["passed"] is True
     assert outcome["dec"]["in_force"] == required["in_force"]["sha256"]
     assert outcome["dec"]["targets"] == required["targets"]
+    force = json.loads((home.home / "evaluation" / "in-force.json").read_bytes())["evaluation"]
+    assert force["act"] == outcome["req"]
     answer = home.identify(jpeg(small(MATED)))
     assert answer["evaluation"]["covers"] is True
     assert answer["evaluation"]["sha256"] == required["in_force"]["sha256"]
@@ -114,6 +116,20 @@ def test_groups_that_the_data_cannot_judge_do_not_pass(
         home("evaluate", manifest, "--require", asked(tmp_path, groups=missing), "--json").stdout
     )
     assert any("Nobody has a label" in c["found"] for c in document["required"]["checks"])
+
+
+def test_a_column_of_names_is_no_group_of_people_and_that_is_said(
+    home: Fr, manifest: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fr_cli.operations.groups.MOST_GROUPS", 1)
+    groups = [{"by": ["sex"], "at_score": 0.6, "fpir_ratio_at_most": 5.0}]
+    words = ("--group-by", "sex", "--require", asked(tmp_path, groups=groups), "--json")
+    result = home("evaluate", manifest, *words)
+    assert result.code == 40
+    document = json.loads(result.stdout)
+    assert document["groups"] == []
+    assert any("sex makes 2 groups, more than 1" in text for text in document["warnings"])
+    assert document["required"]["checks"][-1]["verdict"] == "undecided"
 
 
 def test_only_what_searches_do_can_be_approved(home: Fr, manifest: Path, tmp_path: Path) -> None:
