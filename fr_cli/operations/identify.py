@@ -29,7 +29,7 @@ class Question:
     photo: bytes
     case: str
     reason: str
-    watchlist: str | None = None
+    watchlists: tuple[str, ...] = ()
     max_candidates: int | None = None
     face: Literal["single", "largest"] | int = "single"
     engine: Literal["auto", "exact", "annoy"] = "auto"
@@ -81,14 +81,14 @@ def identify(question: Question, bench: Bench) -> Identification:
     policy (4), of the gallery (10–13) and of the log (30, 31); each is logged as well.
     """
     clock, asked_at = _Clock(), datetime.now(UTC)
-    if question.watchlist is not None and not 0 < len(question.watchlist) <= LONGEST:
+    if not all(0 < len(name) <= LONGEST for name in question.watchlists):
         raise UsageProblem(f"The name of a watchlist has 1 to {LONGEST} characters.")
     with bench.act(
         "identify",
         "consultation",
         why=grounds(question.case, question.reason, bench),
         policy=bench.policy_digest,
-        watchlist=question.watchlist or "",
+        watchlist=", ".join(question.watchlists),
     ) as act:
         basis = bench.policy.legal_basis(question.reason)
         clock.lap("start")
@@ -100,7 +100,7 @@ def identify(question: Question, bench: Bench) -> Identification:
             hits, compared = gallery.search(
                 probe.vector,
                 count=max(50, 2 * longest),
-                watchlist=question.watchlist,
+                watchlists=question.watchlists,
                 engine=question.engine,
             )
             clock.lap("search")
@@ -136,7 +136,7 @@ def identify(question: Question, bench: Bench) -> Identification:
         case=question.case,
         reason=question.reason,
         basis=basis,
-        watchlist=question.watchlist or "",
+        watchlist=", ".join(question.watchlists),
         operator=_who(bench),
         asked_at=asked_at,
     )
