@@ -75,7 +75,8 @@ def check_free(name: str, made: Watchlist | None, labels: Mapping[str, int]) -> 
         )
     if name in labels:
         raise UsageProblem(
-            f"The feed calls {counted(labels[name], 'reference')} {name!r} in its column watchlist.",
+            f"The feed calls {counted(labels[name], 'reference')} {name!r}, in its column "
+            "watchlist.",
             hint="Choose another name. To take these people: --where watchlist=" + name,
         )
 

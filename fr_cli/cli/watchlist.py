@@ -16,7 +16,8 @@ from fr_cli.records import counted
 
 if TYPE_CHECKING:
     from fr_cli.gallery.watchlists import Watchlist
-    from fr_cli.operations.watchlists import Changed, People
+    from fr_cli.operations.people import People
+    from fr_cli.operations.watchlists import Changed
 
 #: Members that are listed on the screen; --json has them all.
 SHOWN = 50
@@ -47,7 +48,7 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say how many it wo
 def _people(
     where: list[str] | None, subject: list[str] | None, subjects: Path | None, reason: str
 ) -> People:
-    from fr_cli.operations.watchlists import People
+    from fr_cli.operations.people import People
 
     return People(tuple(where or ()), tuple(subject or ()), subjects, reason)
 
@@ -250,10 +251,9 @@ def pictures(word: str, result: Changed) -> list[Any]:
     people = counted(result.changed, "person", "people")
     first = {
         "made": f"{one.name} {would or 'is '}made, with {people}.",
-        "added": f"{people} {would or ''}added to {one.name}; {result.already:,} stand on it "
-        "already.",
-        "removed": f"{people} {would or ''}taken off {one.name}; {result.already:,} do not stand "
-        "on it. They stay enrolled.",
+        "added": f"{people} {would or ''}added to {one.name}; on it before: {result.already:,}.",
+        "removed": f"{people} {would or ''}taken off {one.name}; not on it before: "
+        f"{result.already:,}. They stay enrolled.",
         "closed": f"{one.name} is closed, and who stood on it is deleted ({people}). They stay "
         "enrolled.",
     }[word]

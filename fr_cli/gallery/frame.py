@@ -35,7 +35,8 @@ def described(store: Database) -> Iterator[Described]:
         "refs.enrolled_at, watchlist, provenance "
         "FROM refs JOIN subjects ON subjects.pk = subject WHERE state = 'active' ORDER BY refs.pk"
     )
-    for *parts, label, provenance in rows:
+    for pk, uid, reference, subject, subject_uid, subject_id, enrolled, label, provenance in rows:
         said = json.loads(provenance)
         columns = dict(said["extra"]) | {name: said.get(name, "") for name in NAMED}
-        yield Described(*parts, columns | {"watchlist": label})
+        columns["watchlist"] = label
+        yield Described(pk, uid, reference, subject, subject_uid, subject_id, enrolled, columns)

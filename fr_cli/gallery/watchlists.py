@@ -123,6 +123,18 @@ def members(store: Database, pk: int) -> list[Member]:
     return [Member(*row) for row in rows]
 
 
+def standing(store: Database) -> dict[int, dict[str, str]]:
+    """Who (pk of the subject) stands on which watchlists (by name), each with the reason."""
+    rows = store.db.execute(
+        "SELECT subject, name, reason FROM members JOIN watchlists ON watchlists.pk = watchlist "
+        "ORDER BY name"
+    )
+    found: dict[int, dict[str, str]] = {}
+    for subject, name, reason in rows:
+        found.setdefault(subject, {})[name] = reason
+    return found
+
+
 def member_uids(store: Database, pk: int) -> dict[int, str]:
     """The subjects (pk) on a watchlist, each with the random id."""
     rows = store.db.execute(
@@ -190,7 +202,10 @@ def watched(store: Database, names: Collection[str], today: date) -> list[int]:
         else:
             pks = _references_labelled(store, name)
         if not pks:
-            raise GalleryMissing(f"Nobody is enrolled on the watchlist {name!r}.")
+            raise GalleryMissing(
+                f"Nobody is enrolled on the watchlist {name!r}.",
+                hint="See the names, and who is on which: fr watchlist list",
+            )
         found |= dict.fromkeys(pks)
     return [*found]
 

@@ -7,26 +7,23 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
-from pathlib import Path
 
 from fr_cli.audit.entry import JSON, operator
 from fr_cli.audit.log import Act
 from fr_cli.audit.merkle import root_of
 from fr_cli.authority.identity import Person
 from fr_cli.casework import watchlists as rules
-from fr_cli.errors import GalleryLocked, SubjectUnknown, UsageProblem
+from fr_cli.errors import GalleryLocked, UsageProblem
 from fr_cli.gallery import watchlists as lists
-from fr_cli.gallery.frame import described
 from fr_cli.gallery.store import Store
 from fr_cli.gallery.watchlists import Member, Watchlist
 from fr_cli.operations.bench import Bench
 from fr_cli.operations.erasures import CLOSE
 from fr_cli.operations.grounds import why
+from fr_cli.operations.people import People, selected_by
 from fr_cli.operations.standing import changing
 from fr_cli.records import Head, utc
 
-#: Bytes of a file of ids; 10,000 of them are far smaller.
-MAX_FILE = 4_000_000
 #: Stands in the log for a text that is no name.
 UNREADABLE = "(no name)"
 
@@ -40,24 +37,6 @@ class Charter:
     authoriser: str
     expires: str
     limit: int = rules.MOST
-
-
-@dataclass(frozen=True)
-class People:
-    """Who is meant: by conditions (`COLUMN=VALUE`, all on one reference), by id, by a file of ids.
-
-    One id a line. `reason` is why they are put on a watchlist or taken off it.
-    """
-
-    where: tuple[str, ...] = ()
-    subjects: tuple[str, ...] = ()
-    file: Path | None = None
-    reason: str = ""
-
-    @property
-    def given(self) -> bool:
-        """Whether anybody is meant."""
-        return bool(self.where or self.subjects or self.file)
 
 
 @dataclass(frozen=True)
@@ -93,7 +72,7 @@ def create(charter: Charter, people: People, bench: Bench, *, dry_run: bool = Fa
     with _act("create", charter.name, people, bench, dry_run, **said) as (act, store):
         rules.check_new(new, _today(), bench.policy.operators)
         rules.check_free(new.name, lists.watchlist(store, new.name), lists.labels(store))
-        selected = _selected(store, people) if people.given else {}
+        selected = selected_by(people, store) if people.given else {}
         rules.check_room(new, len(selected))
         if not dry_run:
             with store.transaction():
@@ -109,12 +88,12 @@ def add(name: str, people: People, bench: Bench, *, dry_run: bool = False) -> Ch
     with _act("add", name, people, bench, dry_run) as (act, store):
         one = found(store, name)
         one.refuse_over(_today())
-        selected = _selected(store, people)
+        selected = selected_by(people, store)
         there = lists.member_uids(store, one.pk)
         fresh = {pk: uid for pk, uid in selected.items() if pk not in there}
         if not fresh:
             raise UsageProblem(
-                f"All {len(selected):,} stand on the watchlist {name!r} already.",
+                f"Whoever is meant stands on the watchlist {name!r} already.",
                 hint="Nothing was changed.",
             )
         rules.check_room(one, len(fresh))
@@ -132,12 +111,12 @@ def remove(name: str, people: People, bench: Bench, *, dry_run: bool = False) ->
     with _act("remove", name, people, bench, dry_run) as (act, store):
         one = found(store, name)
         one.refuse_closed()
-        selected = _selected(store, people)
+        selected = selected_by(people, store)
         there = lists.member_uids(store, one.pk)
         going = {pk: uid for pk, uid in selected.items() if pk in there}
         if not going:
             raise UsageProblem(
-                f"None of these {len(selected):,} stands on the watchlist {name!r}.",
+                f"Nobody of those who are meant stands on the watchlist {name!r}.",
                 hint="See who does with: fr watchlist show",
             )
         if not dry_run:
@@ -242,61 +221,6 @@ def _act(
         if people.given:
             rules.check_text("The reason why people are on a watchlist", people.reason)
         yield act, gallery.store
-
-
-def _selected(store: Store, people: People) -> dict[int, str]:
-    """Who is meant: subjects (pk), each with the random id."""
-    wanted, named = rules.conditions(people.where), _ids(people)
-    if bool(wanted) == bool(named):
-        raise UsageProblem(
-            "Either conditions or ids say who is meant.",
-            hint="Give --where COLUMN=VALUE, or --subject ID, or --subjects FILE.",
-        )
-    if named:
-        return _by_id(store, named)
-    columns: set[str] = set()
-    met: dict[int, str] = {}
-    for one in described(store):
-        columns.update(one.columns)
-        if rules.meets(one.columns, wanted):
-            met[one.subject] = one.subject_uid
-    for column, _ in wanted:
-        if column not in columns:
-            raise UsageProblem(
-                f"No reference has a column {column!r}.",
-                hint=f"There are: {', '.join(sorted(columns))}.",
-            )
-    if not met:
-        raise UsageProblem(
-            "Nobody is enrolled with " + " and ".join(map("=".join, wanted)) + ".",
-            hint="Values are compared letter by letter, all of them with one reference.",
-        )
-    return met
-
-
-def _by_id(store: Store, named: list[str]) -> dict[int, str]:
-    subjects = {name: store.subject(name) for name in named}
-    absent = [name for name, one in subjects.items() if one is None]
-    if absent:
-        raise SubjectUnknown(f"Nobody is enrolled as {rules.named(absent)}.")
-    return {one.pk: one.uid for one in subjects.values() if one is not None}
-
-
-def _ids(people: People) -> list[str]:
-    if people.file is None:
-        return [*people.subjects]
-    try:
-        with people.file.open(encoding="utf-8") as file:
-            lines = file.read(MAX_FILE).splitlines()
-    except (OSError, UnicodeDecodeError) as trouble:
-        raise UsageProblem(
-            f"The file of ids {people.file} cannot be read: {trouble}.",
-            hint="It is a text in UTF-8 with one subject id a line.",
-        ) from trouble
-    ids = [line.strip() for line in lines if line.strip()]
-    if not ids:
-        raise UsageProblem(f"There is no id in {people.file}.")
-    return [*people.subjects, *ids]
 
 
 def _decide(act: Act, one: Watchlist, changed: Mapping[int, str], **count: JSON) -> None:

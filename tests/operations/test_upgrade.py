@@ -9,7 +9,6 @@ import pytest
 
 from tests.conftest import MATED, Fr, photo
 
-
 #: What takes a database back to the schema before.
 BACK = {
     3: ("DROP TABLE members", "DROP TABLE watchlists"),
