@@ -23,7 +23,7 @@ SAYS: dict[Kind, str] = {
     "unlike_own": "no more alike to its own subject's other photos than a stranger would be: "
     "somebody else, or a poor photo?",
 }
-#: From here on two photos are taken for one picture (evaluation/checks.py says how far to trust it).
+#: From here on two photos are taken for one picture: evaluation/checks.py says how far to trust it.
 COPY = 0.98
 
 
@@ -106,7 +106,7 @@ def _unlike(
     one: Neighbour,
     threshold: float,
 ) -> tuple[Neighbour, ...] | None:
-    """Two subjects who are both close to the reference, and not to each other; its own may be one."""
+    """Two subjects close to the reference and not to each other; its own may be one of them."""
     mine = [other for other in own if one.vector @ other.vector >= threshold]
     close = [*others, *([mine] if mine else [])]
     for index, those in enumerate(close):
