@@ -74,7 +74,11 @@ def of_all(strata: Sequence[Stratum], level: float = 0.95) -> Share:
         return Share(least, least, most)
     low, _ = _clopper_pearson(least, 1 / spread, level)
     _, high = _clopper_pearson(most, 1 / spread, level)
-    return Share(least, low, high)
+    # What was seen is there for certain.
+    seen = sum(one.cases for one in strata)
+    clean = sum(one.drawn - one.cases - one.unclear for one in strata)
+    low, high = max(low, seen / everything), min(high, 1 - clean / everything)
+    return Share(least, min(low, least), max(high, most))
 
 
 def hypergeometric(cases: int, drawn: int, population: int, level: float = 0.95) -> Interval:

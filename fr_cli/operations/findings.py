@@ -169,7 +169,8 @@ def _rows(table: Path) -> list[dict[str, str]]:
         with table.open(encoding="utf-8-sig", newline="") as file:
             text = file.read(MAX_FILE)
     except (OSError, UnicodeDecodeError) as trouble:
-        raise UsageProblem(f"The table {table} cannot be read: {trouble}.") from trouble
+        what = trouble.strerror if isinstance(trouble, OSError) else "it is not UTF-8"
+        raise UsageProblem(f"The table {table} cannot be read: {what}.") from trouble
     # A spreadsheet may write semicolons where it read commas.
     comma = ";" if ";" in text.partition("\n")[0] else ","
     try:

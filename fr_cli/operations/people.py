@@ -80,8 +80,9 @@ def _ids(people: People) -> list[str]:
         with people.file.open(encoding="utf-8") as file:
             lines = file.read(MAX_FILE).splitlines()
     except (OSError, UnicodeDecodeError) as trouble:
+        what = trouble.strerror if isinstance(trouble, OSError) else "it is not UTF-8"
         raise UsageProblem(
-            f"The file of ids {people.file} cannot be read: {trouble}.",
+            f"The file of ids {people.file} cannot be read: {what}.",
             hint="It is a text in UTF-8 with one subject id a line.",
         ) from trouble
     ids = [line.strip() for line in lines if line.strip()]
