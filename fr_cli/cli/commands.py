@@ -20,6 +20,8 @@ COMMANDS = {
     "verify": "Compare a photo with one enrolled subject.",
     "evaluate": "Measure error rates on labelled photos.",
     "purge": "Delete subjects for good: one, those of a watchlist or source, the expired, or all.",
+    "watchlist": "Keep watchlists: who may be searched for, why, and until when.",
+    "sample": "Draw dip samples of the references, and say how many are wrong.",
     "gallery": "Look after the gallery.",
     "upgrade": "Bring a home of an older version up to this one.",
     "models": "Fetch and check weights.",

@@ -28,7 +28,8 @@ def identify(
     case: options.Case,
     reason: options.Reason,
     watchlist: Annotated[
-        str | None, typer.Option("--watchlist", help="Search only this watchlist.")
+        list[str] | None,
+        typer.Option("--watchlist", help="Search only this watchlist; several, or all of them."),
     ] = None,
     max_candidates: Annotated[
         int | None,
@@ -57,7 +58,7 @@ def identify(
     with session.bench() as bench, draft(html, bench.site) as sheet:
         wanted = sheet is not None
         question = Question(
-            data, case, reason, watchlist, max_candidates, choice, engine_name, wanted
+            data, case, reason, tuple(watchlist or ()), max_candidates, choice, engine_name, wanted
         )
         result = search(question, bench)
         session.output.show(document(result), *pictures(result))

@@ -30,7 +30,7 @@ class Question:
     photo: bytes
     case: str
     reason: str
-    watchlist: str | None = None
+    watchlists: tuple[str, ...] = ()
     max_candidates: int | None = None
     face: Literal["single", "largest"] | int = "single"
     engine: Literal["auto", "exact", "annoy"] = "auto"
@@ -88,12 +88,12 @@ def identify(question: Question, bench: Bench) -> Identification:
     policy (4), of the gallery (10–13) and of the log (30, 31); each is logged as well.
     """
     clock, asked_at = _Clock(), datetime.now(UTC)
-    if question.watchlist is not None and not 0 < len(question.watchlist) <= LONGEST:
+    if not all(0 < len(name) <= LONGEST for name in question.watchlists):
         raise UsageProblem(f"The name of a watchlist has 1 to {LONGEST} characters.")
     why = grounds(question.case, question.reason, question.circumstances, bench)
-    with bench.act("identify", "consultation", why=why, watchlist=question.watchlist or "") as act:
-        watchlists = [question.watchlist] if question.watchlist else []
-        basis = allowed(bench, question.reason, watchlists, question.circumstances)
+    asked = ", ".join(question.watchlists)
+    with bench.act("identify", "consultation", why=why, watchlist=asked) as act:
+        basis = allowed(bench, question.reason, question.watchlists, question.circumstances)
         act.decide(basis=basis)
         clock.lap("start")
         probe, portrait = _look(question, bench)
@@ -104,7 +104,7 @@ def identify(question: Question, bench: Bench) -> Identification:
             hits, compared = gallery.search(
                 probe.vector,
                 count=max(50, 2 * longest),
-                watchlist=question.watchlist,
+                watchlists=question.watchlists,
                 engine=question.engine,
             )
             clock.lap("search")
@@ -139,7 +139,7 @@ def identify(question: Question, bench: Bench) -> Identification:
         case=question.case,
         reason=question.reason,
         basis=basis,
-        watchlist=question.watchlist or "",
+        watchlist=", ".join(question.watchlists),
         operator=_who(bench),
         asked_at=asked_at,
     )
