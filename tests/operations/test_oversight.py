@@ -143,15 +143,25 @@ def test_disagreements_show_as_third_decisions(fr: Fr) -> None:
 
 
 def test_an_override_stays_flagged_until_it_is_approved(fr: Fr) -> None:
+    acts = []
     with at(fr, ALICE) as bench:
-        with bench.audit.act("purge", "erasure", override={"reason": "court order"}) as act:
+        for _ in range(2):
+            with bench.audit.act("purge", "erasure", override="court order") as act:
+                act.batch(overridden="purge")
+            acts.append(act.id)
+        with bench.audit.act("purge", "erasure", override="x"):  # it was not needed
             pass
-        (one,) = fr.json("report")["overrides"]
-        assert (one["command"], one["operator"], one["approved"]) == ("purge", "alice", False)
-        assert "NOT approved" in fr("report").stdout
-        with bench.audit.act("approve", "administration", of=act.id):
-            pass
-    assert fr.json("report")["overrides"][0]["approved"] is True
+        assert [one["approved"] for one in fr.json("report")["overrides"]] == [False, False]
+        assert fr("report").stdout.count("NOT approved") == 2
+        # Each intent repeats what stands open; one of them is approved.
+        owed = {"overrides": [{"act": act} for act in acts]}
+        with bench.audit.act("approve", "administration", owed=owed) as act:
+            act.decide(approves=acts[0])
+    found = fr.json("report")["overrides"]
+    assert [(one["act"], one["operator"], one["approved"]) for one in found] == [
+        (acts[0], "alice", True),
+        (acts[1], "alice", False),
+    ]
 
 
 def test_refused_acts_and_purges_are_counted(fr: Fr) -> None:
