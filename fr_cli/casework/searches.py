@@ -84,8 +84,6 @@ def follow(acts: Iterable[ActRecord]) -> dict[str, Search]:
 
 def _search(act: ActRecord) -> Search:
     said, decision = act.first, act.decision
-    lists = said.get("watchlists", said.get("watchlist"))
-    names = [lists] if isinstance(lists, str) else lists if isinstance(lists, list) else []
     listed = decision.get("candidates", [])
     return Search(
         id=act.req,
@@ -94,7 +92,7 @@ def _search(act: ActRecord) -> Search:
         answered=act.end,
         by=Person.of(act.operator),
         why=act.why,
-        watchlists=tuple(str(name) for name in names if name),
+        watchlists=tuple(filter(None, str(said.get("watchlist", "")).split(", "))),
         answer=str(decision.get("outcome", "")) if act.state == "done" else "",
         error=str(act.last.get("error", "")),
         exit=act.last.get("exit"),

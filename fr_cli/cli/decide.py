@@ -25,7 +25,7 @@ _KEYS: dict[str, Verdict] = {"c": "confirmed", "r": "rejected", "u": "unresolved
 def decide(
     context: typer.Context,
     search: Annotated[
-        str, typer.Argument(metavar="[SEARCH]", help="The search's id, or its first six or more.")
+        str, typer.Argument(metavar="SEARCH", help="The search's id, or its first six or more.")
     ] = "",
     confirm: Annotated[
         list[str] | None,

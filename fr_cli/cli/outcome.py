@@ -13,7 +13,9 @@ from fr_cli.cli.wiring import session_of
 
 def outcome(
     context: typer.Context,
-    search: Annotated[str, typer.Argument(help="The search's id, or its first six or more.")],
+    search: Annotated[
+        str, typer.Argument(metavar="SEARCH", help="The search's id, or its first six or more.")
+    ],
     what: Annotated[str, typer.Argument(metavar="WHAT", help=f"One of: {', '.join(WORDS)}.")],
     reason: Annotated[
         str, typer.Option("--reason", help="How that is known, for the log; no name of a person.")

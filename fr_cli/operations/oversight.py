@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -128,13 +128,12 @@ def _in_period(records: Iterable[ActRecord], period: Filter, other: Other) -> It
 
 
 def _approve(one: ActRecord, other: Other) -> None:
-    for text in one.strings():
-        if overridden := other.overrides.get(text):
-            other.overrides[text] = Override(**{**vars(overridden), "approved": True})
+    if overridden := other.overrides.get(str(one.decision.get("approves"))):
+        other.overrides[overridden.act] = replace(overridden, approved=True)
 
 
 def _count(one: ActRecord, other: Other) -> None:
-    if one.first.get("override"):
+    if any("overridden" in entry for entry in one.entries):
         user = str(one.operator.get("user") or f"user {one.operator.get('uid')}")
         other.overrides[one.req] = Override(one.req, one.command, one.start, user, approved=False)
     if one.state == "failed":

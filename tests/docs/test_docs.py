@@ -165,6 +165,7 @@ _BY_NAME = {
     "floors",
     "last",
     "weights",
+    "provenance",
 }
 
 
@@ -177,6 +178,15 @@ def _fields(value: Any, under: str = "") -> set[str]:
         return set()
     names = set() if under == "reasons" else set(value)
     return names.union(*(_fields(one, name) for name, one in value.items()))
+
+
+def _pending(fr: Fr) -> str:
+    """The id of a search with candidates."""
+    return str(next(one["req"] for one in reversed(fr.log()) if one["cmd"] == "identify"))
+
+
+def _decided(fr: Fr) -> dict[str, Any]:
+    return fr.json("decide", _pending(fr), "--reject-all", "--reason", "nose differs")
 
 
 def test_every_json_field_is_explained(desk: Path) -> None:
@@ -200,6 +210,11 @@ def test_every_json_field_is_explained(desk: Path) -> None:
         ).document,
         fr.json("evaluate", "--compare", desk / "a.json", desk / "a.json"),
         fr.json("report", "--drift"),
+        fr.json("decide", "--pending"),
+        _decided(fr),
+        fr.json("outcome", _pending(fr), "arrest", "--reason", "record"),
+        fr.json("report"),
+        fr.json("report", "--subject", "P003", "--to", "P003"),
         fr.json("gallery", "stats"),
         fr.json("gallery", "check"),
         fr.json("gallery", "rebuild"),

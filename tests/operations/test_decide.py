@@ -7,12 +7,14 @@ import os
 import pty
 import subprocess
 import sys
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from fr_cli.audit.entry import JSON
 from fr_cli.casework import decisions as rules
 from fr_cli.errors import NoFace, NotAllowed
 from fr_cli.operations.decide import Decided, pending
@@ -160,8 +162,8 @@ def test_two_decide_blind_and_a_third_where_they_differ(fr: Fr) -> None:
     fr.json("audit", "verify", "--full")
 
 
-def _owed(fr: Fr, who: dict[str, object], shown: str) -> dict[str, object]:
-    with at(fr, who) as bench:  # type: ignore[arg-type]
+def _owed(fr: Fr, who: Mapping[str, JSON], shown: str) -> dict[str, object]:
+    with at(fr, who) as bench:
         (row,) = pending(bench).rows
     assert row.search_id == shown
     return vars(row)
@@ -204,9 +206,9 @@ def test_a_correction_is_marked_and_takes_the_place(fr: Fr) -> None:
 def test_of_two_at_once_one_is_first(fr: Fr) -> None:
     shown = search(fr, "P003")
 
-    def attempt(who: dict[str, object]) -> Decided | NotAllowed:
+    def attempt(who: Mapping[str, JSON]) -> Decided | NotAllowed:
         try:
-            return says(fr, who, shown, P003="rejected")  # type: ignore[arg-type]
+            return says(fr, who, shown, P003="rejected")
         except NotAllowed as refused:
             return refused
 
