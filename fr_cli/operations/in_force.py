@@ -13,7 +13,6 @@ statement; a change of that key signs it anew and leaves the statement, and so i
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import json
 import os
@@ -83,7 +82,7 @@ def in_force(bench: Bench) -> InForce | None:
             raise ValueError("it is not written as it was signed")
         evaluation = _read(document["evaluation"], hashlib.sha256(body).hexdigest())
         genuine = _verifies(bench.signer.public, body, base64.b64decode(signature, validate=True))
-    except (ValueError, KeyError, TypeError, binascii.Error) as trouble:
+    except (ValueError, LookupError, TypeError, OverflowError, RecursionError) as trouble:
         raise ConfigurationError(
             f"{path} is no evaluation in force: {trouble}.", hint=HINT
         ) from trouble

@@ -130,13 +130,17 @@ def altered(path: Path, change: str) -> None:
         data = b""
     elif change == "a list":
         data = b"[]\n"
+    elif change == "too deep":
+        data = b"[" * 200_000
+    elif change == "without end":
+        data = data.replace(b'"references":10000,', b'"references":1e999,', 1)
     path.write_bytes(data)
 
 
 @pytest.mark.parametrize(
     "change",
     ["a limit", "the end", "the signature", "no signature", "a key twice", "white space", "cut",
-     "empty", "a list"],
+     "empty", "a list", "too deep", "without end"],
 )  # fmt: skip
 def test_an_altered_file_stops_every_search(fr: Fr, change: str) -> None:
     altered(put(fr), change)
