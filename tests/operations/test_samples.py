@@ -39,7 +39,7 @@ def filled(folder: Path, *findings: str, name: str = "filled.csv") -> Path:
     words = [*findings, *[findings[-1]] * len(rows)]
     for row, finding in zip(rows, words, strict=False):
         row["finding"], row["remark"] = finding, "see the record of Mr Weasel"
-    return write_csv(folder / name, [*rows[0]], *(row.values() for row in rows))
+    return write_csv(folder / name, [*rows[0]], *([*row.values()] for row in rows))
 
 
 def test_a_third_party_repeats_the_draw_from_the_frame_and_the_seed(
