@@ -9,7 +9,7 @@ import typer
 
 from fr_cli.cli.options import Wait
 from fr_cli.cli.output import plain, table
-from fr_cli.cli.watchlist_words import document, pictures, state, watchlist_document
+from fr_cli.cli.watchlist.words import document, pictures, state, watchlist_document
 from fr_cli.cli.wiring import Session, session_of
 from fr_cli.errors import UsageProblem
 from fr_cli.records import counted
@@ -168,8 +168,8 @@ def list_all(context: typer.Context) -> None:
         columns = (one.name, state(one), size, one.expires, one.authoriser, one.purpose)
         rows.add_row(*map(plain, columns))
     for name, count in result.labels.items():
-        state = "label, not used" if name in made else "label"
-        rows.add_row(plain(name), state, counted(count, "reference"), "", "", "of the feed")
+        use = "label, not used" if name in made else "label"
+        rows.add_row(plain(name), use, counted(count, "reference"), "", "", "of the feed")
     session.output.show(
         {
             "schema": "fr/watchlist-list/1",
