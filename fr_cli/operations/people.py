@@ -77,7 +77,7 @@ def _ids(people: People) -> list[str]:
     if people.file is None:
         return [*people.subjects]
     try:
-        with people.file.open(encoding="utf-8") as file:
+        with people.file.open(encoding="utf-8-sig") as file:
             lines = file.read(MAX_FILE).splitlines()
     except (OSError, UnicodeDecodeError) as trouble:
         what = trouble.strerror if isinstance(trouble, OSError) else "it is not UTF-8"

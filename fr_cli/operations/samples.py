@@ -23,6 +23,7 @@ from fr_cli.gallery.frame import Described, described
 from fr_cli.gallery.gallery import Gallery
 from fr_cli.gallery.watchlists import all_watchlists, standing, watched
 from fr_cli.operations.bench import Bench
+from fr_cli.operations.drawn import DRAW
 from fr_cli.operations.reviewing import Item, items_of
 from fr_cli.records import Head, Listener
 
@@ -83,7 +84,7 @@ def draw(order: Order, bench: Bench, listener: Listener) -> Sample:
         "policy": bench.policy_digest, "seed": seed, "by": order.by,
         "watchlists": order.watchlists,
     }  # fmt: skip
-    with bench.act("sample draw", "consultation", **asked) as act, bench.gallery(act) as gallery:
+    with bench.act(DRAW, "consultation", **asked) as act, bench.gallery(act) as gallery:
         with gallery.store.snapshot():
             names, rows = _frame(gallery, order)
         frame: dict[str, list[str]] = defaultdict(list)

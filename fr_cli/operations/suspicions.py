@@ -13,7 +13,7 @@ from fr_cli.decision.threshold import Threshold, threshold_for
 from fr_cli.errors import ConfigurationError
 from fr_cli.gallery.neighbours import Opened, neighbourhoods
 from fr_cli.operations.bench import Bench
-from fr_cli.operations.findings import of_log, safe_id
+from fr_cli.operations.drawn import of_log, safe_id
 from fr_cli.records import Head, Listener
 
 #: Suspicions in one entry of the log.

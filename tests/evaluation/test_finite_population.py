@@ -23,11 +23,12 @@ def test_of_a_census_the_rate_is_exact() -> None:
     share = of_all([Stratum(50, 50, 3), Stratum(10, 10, 10)])
     assert share.low == share.value == share.high == pytest.approx(13 / 60)
     share = of_all([Stratum(50, 50, 3, unclear=2), Stratum(10, 10, 10)])
-    assert (share.value, share.high) == (pytest.approx(13 / 60), pytest.approx(15 / 60))
+    assert np.allclose([share.value, share.high], [13 / 60, 15 / 60])
 
 
 def test_of_a_vast_population_it_is_clopper_and_pearsons() -> None:
-    assert hypergeometric(7, 200, 10_000_000) == pytest.approx(clopper_pearson(7, 200), abs=1e-4)
+    found = hypergeometric(7, 200, 10_000_000)
+    assert np.allclose(found, clopper_pearson(7, 200), atol=1e-4)
 
 
 def test_the_hypergeometric_interval_by_hand() -> None:

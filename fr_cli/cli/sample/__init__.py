@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fr_cli.cli.output import plain, table
-from fr_cli.cli.sample_sheet import drawn_document, folder
-from fr_cli.cli.sample_words import (
+from fr_cli.cli.sample.sheet import drawn_document, folder
+from fr_cli.cli.sample.words import (
     result_document,
     result_pictures,
     search_document,

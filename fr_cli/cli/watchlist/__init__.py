@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from fr_cli.cli.options import Wait
 from fr_cli.cli.output import plain, table
-from fr_cli.cli.wiring import session_of
+from fr_cli.cli.watchlist.words import document, pictures, state, watchlist_document
+from fr_cli.cli.wiring import Session, session_of
 from fr_cli.errors import UsageProblem
 from fr_cli.records import counted
 
 if TYPE_CHECKING:
-    from fr_cli.gallery.watchlists import Watchlist
     from fr_cli.operations.people import People
-    from fr_cli.operations.watchlists import Changed
 
 #: Members that are listed on the screen; --json has them all.
 SHOWN = 50
@@ -85,7 +83,7 @@ def create(
     people = _people(where, subject, subjects, reason)
     with session.bench(wait=wait) as bench:
         result = operation.create(charter, people, bench, dry_run=dry_run)
-    session.output.show(document("create", result), *pictures("made", result))
+    session.output.show(document("create", result), *pictures("create", result))
 
 
 @app.command("add")
@@ -100,13 +98,8 @@ def add(
     wait: Wait = None,
 ) -> None:
     """Put people on a watchlist."""
-    from fr_cli.operations import watchlists as operation
-
-    session = session_of(context)
-    with session.bench(wait=wait) as bench:
-        people = _people(where, subject, subjects, reason)
-        result = operation.add(name, people, bench, dry_run=dry_run)
-    session.output.show(document("add", result), *pictures("added", result))
+    people = _people(where, subject, subjects, reason)
+    _change(session_of(context), "add", name, people, dry_run, wait)
 
 
 @app.command("remove")
@@ -121,13 +114,24 @@ def remove(
     wait: Wait = None,
 ) -> None:
     """Take people off a watchlist. They stay enrolled."""
+    people = _people(where, subject, subjects, reason)
+    _change(session_of(context), "remove", name, people, dry_run, wait)
+
+
+def _change(
+    session: Session,
+    word: Literal["add", "remove"],
+    name: str,
+    people: People,
+    dry_run: bool,
+    wait: float | None,
+) -> None:
     from fr_cli.operations import watchlists as operation
 
-    session = session_of(context)
+    act = operation.add if word == "add" else operation.remove
     with session.bench(wait=wait) as bench:
-        people = _people(where, subject, subjects, reason)
-        result = operation.remove(name, people, bench, dry_run=dry_run)
-    session.output.show(document("remove", result), *pictures("removed", result))
+        result = act(name, people, bench, dry_run=dry_run)
+    session.output.show(document(word, result), *pictures(word, result))
 
 
 @app.command("close")
@@ -146,7 +150,7 @@ def close(
     session = session_of(context)
     with session.bench(wait=wait) as bench:
         result = operation.close(name, reason, bench)
-    session.output.show(document("close", result), *pictures("closed", result))
+    session.output.show(document("close", result), *pictures("close", result))
 
 
 @app.command("list")
@@ -161,15 +165,15 @@ def list_all(context: typer.Context) -> None:
     rows = table("Watchlist", "State", "People", "Expires", "Authorised by", "Purpose")
     for one in result.watchlists:
         size = f"{one.members:,} of {one.size_limit:,}"
-        columns = (one.name, _state(one), size, one.expires, one.authoriser, one.purpose)
+        columns = (one.name, state(one), size, one.expires, one.authoriser, one.purpose)
         rows.add_row(*map(plain, columns))
     for name, count in result.labels.items():
-        state = "label, not used" if name in made else "label"
-        rows.add_row(plain(name), state, counted(count, "reference"), "", "", "of the feed")
+        use = "label, not used" if name in made else "label"
+        rows.add_row(plain(name), use, counted(count, "reference"), "", "", "of the feed")
     session.output.show(
         {
             "schema": "fr/watchlist-list/1",
-            "watchlists": [_document(one) for one in result.watchlists],
+            "watchlists": [watchlist_document(one) for one in result.watchlists],
             "labels": [
                 {"name": name, "references": count, "used": name not in made}
                 for name, count in result.labels.items()
@@ -198,69 +202,15 @@ def show(context: typer.Context, name: Name) -> None:
     session.output.show(
         {
             "schema": "fr/watchlist-show/1",
-            "watchlist": _document(one),
+            "watchlist": watchlist_document(one),
             "members": [asdict(member) for member in members],
         },
         plain(f"{one.name}: {one.purpose}", "bold"),
         plain(
-            f"{_state(one).capitalize()}; authorised by {one.authoriser}, made "
+            f"{state(one).capitalize()}; authorised by {one.authoriser}, made "
             f"{one.created_at[:10]} by {one.created_by}, expires {one.expires}; "
             f"{one.members:,} of {counted(one.size_limit, 'person', 'people')}."
         ),
         *([rows] if members else []),
         *([plain(f"… and {left:,} more; --json lists all.")] if left > 0 else []),
     )
-
-
-def _state(one: Watchlist) -> str:
-    return one.state(datetime.now(UTC).date())
-
-
-def _document(one: Watchlist) -> dict[str, Any]:
-    return {
-        "id": one.uid,
-        "name": one.name,
-        "state": _state(one),
-        "purpose": one.purpose,
-        "authoriser": one.authoriser,
-        "expires": one.expires,
-        "limit": one.size_limit,
-        "people": one.members,
-        "created_at": one.created_at,
-        "created_by": one.created_by,
-        "closed_at": one.closed_at or None,
-    }
-
-
-def document(word: str, result: Changed) -> dict[str, Any]:
-    """The JSON document of a change, such as `fr/watchlist-add/1`."""
-    return {
-        "schema": f"fr/watchlist-{word}/1",
-        "watchlist": _document(result.watchlist),
-        "selected": result.selected,
-        "changed": result.changed,
-        "already": result.already,
-        "dry_run": result.dry_run,
-        "audit": {"size": result.head.size, "root": result.head.root},
-    }
-
-
-def pictures(word: str, result: Changed) -> list[Any]:
-    """What was done, in words."""
-    one, would = result.watchlist, "would be " if result.dry_run else ""
-    people = counted(result.changed, "person", "people")
-    first = {
-        "made": f"{one.name} {would or 'is '}made, with {people}.",
-        "added": f"{people} {would or ''}added to {one.name}; on it before: {result.already:,}.",
-        "removed": f"{people} {would or ''}taken off {one.name}; not on it before: "
-        f"{result.already:,}. They stay enrolled.",
-        "closed": f"{one.name} is closed, and who stood on it is deleted ({people}). They stay "
-        "enrolled.",
-    }[word]
-    size = f"{one.members:,} of {counted(one.size_limit, 'person', 'people')}"
-    second = f"On it {would or 'are '}{size}, until {one.expires}."
-    return [
-        plain(first),
-        *([] if word == "closed" else [plain(second)]),
-        plain(f"Entry {result.head.size} of the audit log.", "dim"),
-    ]
