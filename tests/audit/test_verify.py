@@ -9,7 +9,6 @@ from typing import TypeVar
 
 import pytest
 
-from fr_cli.audit import entry
 from fr_cli.audit.line import MAX_LINE
 from fr_cli.audit.verify import verify_log
 from fr_cli.errors import AuditBroken
@@ -79,12 +78,8 @@ def test_a_missing_or_empty_log_does_not_verify(bench: Bench, content: bytes | N
 def test_the_listener_counts_lines_and_hears_of_a_clock_that_went_back(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = entry.stamped
-
-    def earlier(seq: int, **fields: entry.JSON) -> dict[str, entry.JSON]:
-        return real(seq, **fields) | {"t": f"2001-01-01T00:00:0{seq}.000000Z"}
-
-    monkeypatch.setattr("fr_cli.audit.writer.stamped", earlier)
+    times = iter([("2001-01-01T00:00:01.000000Z", 1), ("2001-01-01T00:00:02.000000Z", 2)])
+    monkeypatch.setattr("fr_cli.audit.entry.clock", lambda: next(times))
     bench.some_act()
     ear = Ear()
     verify_log(bench.log.path, bench.signer.public, ORIGIN, listener=ear)
