@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from fr_cli.audit import erasing
-from fr_cli.audit.line import read_line
 from fr_cli.audit.entry import Draft
+from fr_cli.audit.line import read_line
 from fr_cli.audit.log import AuditLog
 from fr_cli.audit.writer import Writer
 from fr_cli.errors import AuditUnwritable, UsageProblem

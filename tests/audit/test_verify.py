@@ -75,6 +75,37 @@ def test_a_missing_or_empty_log_does_not_verify(bench: Bench, content: bytes | N
             verify_log(bench.log.path, bench.signer.public, origin)
 
 
+@pytest.mark.parametrize("full", [False, True])
+def test_only_what_is_wrong_is_named(bench: Bench, full: bool) -> None:
+    """Each later line differs from what it should be too: that says nothing new."""
+    with bench.log.act("enroll", "collection") as act:
+        act.batch(references=["1"])
+    bench.some_act()
+    whole = bench.log.path.read_bytes()
+    lines = whole.splitlines(keepends=True)
+    at = lines[-1].index(b'"sig":"') + 20
+    other_signature = lines[-1][:at] + (b"B" if lines[-1][at] == 65 else b"A") + lines[-1][at + 1 :]
+    wrong = {
+        "line 3 does not have the form of a log line": whole.replace(
+            lines[2], lines[2].replace(b'"cp"', b'"cq"')
+        ),
+        "line 3 states the size 4 in the place of 3": whole.replace(lines[2], b""),
+        f"line {len(lines)} is not signed by this key": whole.replace(lines[-1], other_signature),
+    }
+    for what, changed in wrong.items():
+        bench.log.path.write_bytes(changed)
+        with pytest.raises(AuditBroken) as caught:
+            verify_log(bench.log.path, bench.signer.public, ORIGIN, full=full)
+        assert caught.value.message == f"audit.jsonl does not verify: {what}."
+
+
+def test_an_empty_log_is_only_empty(bench: Bench) -> None:
+    bench.log.path.write_bytes(b"")
+    with pytest.raises(AuditBroken) as caught:
+        verify_log(bench.log.path, bench.signer.public, ORIGIN)
+    assert caught.value.message == "audit.jsonl does not verify: it holds no entry."
+
+
 def test_the_listener_counts_lines_and_hears_of_a_clock_that_went_back(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
