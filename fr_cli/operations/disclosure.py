@@ -8,7 +8,6 @@ import json
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +23,11 @@ from fr_cli.operations.bench import Bench
 from fr_cli.operations.disclosure_pages import Case, write_pages
 from fr_cli.operations.extract import as_csv, rows_of
 from fr_cli.operations.grounds import reasoned
-from fr_cli.operations.in_force import FILE as IN_FORCE
-from fr_cli.operations.in_force import statement
+from fr_cli.operations.kept import find
 from fr_cli.records import Head, Listener, Silence
+
+#: What entries name by the SHA-256 of its file, and how such a file is called.
+IN_FORCE = {"policy": ".yaml", "calibration": ".json", "evaluation": ".json"}
 
 
 @dataclass(frozen=True)
@@ -154,32 +155,17 @@ def _key_changes(draft: Path, case: Case, reading: Reading, bench: Bench) -> Non
 
 
 def _in_force(draft: Path, case: Case, bench: Bench) -> None:
-    """Add policy, evaluation and calibration where they are still those that the entries name."""
-    policy = bench.site.policy.read_bytes()
-    if hashlib.sha256(policy).hexdigest() in case.digests("policy"):
-        (draft / "policy.yaml").write_bytes(policy)
-        case.extra["policy.yaml"] = "the policy whose SHA-256 the entries name"
-    with contextlib.suppress(FileNotFoundError, ValueError):
-        evaluation = statement((bench.site.evaluation / IN_FORCE).read_bytes())
-        if hashlib.sha256(evaluation).hexdigest() in case.digests("evaluation"):
-            (draft / "evaluation.json").write_bytes(evaluation)
-            case.extra["evaluation.json"] = "the evaluation whose SHA-256 the entries name"
-    named = case.digests("calibration")
-    shipped = resources.files("fr_cli.decision").joinpath("shipped").iterdir()
-    for file in (*sorted(bench.site.calibration.glob("*.json")), *shipped):
-        data = file.read_bytes()
-        if _names_of(data) & named:
-            (draft / "calibration.json").write_bytes(data)
-            case.extra["calibration.json"] = "what the scores mean; the entries name its SHA-256"
-            return
-
-
-def _names_of(calibration: bytes) -> set[str]:
-    """By what an entry may name a calibration: the SHA-256 of its file, or of its data."""
-    with contextlib.suppress(ValueError, LookupError, TypeError):
-        data = str(json.loads(calibration)["data"]["sha256"])
-        return {hashlib.sha256(calibration).hexdigest(), data}
-    return set()
+    """Add what was in force at the case's acts: each file that the entries name by its SHA-256."""
+    for kind, suffix in IN_FORCE.items():
+        named = sorted(case.digests(kind))
+        for digest in named:
+            data = find(bench.site, digest)
+            if data is None:
+                case.gone.append(f"{kind} {digest}")
+                continue
+            name = f"{kind}{suffix}" if len(named) == 1 else f"{kind}-{digest[:12]}{suffix}"
+            (draft / name).write_bytes(data)
+            case.extra[name] = f"the {kind} in force; the entries name its SHA-256"
 
 
 def _manifest(case: Case, reading: Reading, digests: dict[str, str]) -> dict[str, Any]:

@@ -18,7 +18,11 @@ from fr_cli.operations.extract import row
 
 @dataclass
 class Case:
-    """The acts of a case, and what they say was in force."""
+    """The acts of a case, and what they say was in force.
+
+    `extra` are the files that not every bundle has, with what each is; `gone` is what the entries
+    name and nobody has kept.
+    """
 
     name: str
     recipient: str
@@ -26,6 +30,7 @@ class Case:
     note: Note
     erased: int
     extra: dict[str, str] = field(default_factory=dict)
+    gone: list[str] = field(default_factory=list)
 
     @property
     def ids(self) -> set[str]:
@@ -49,7 +54,8 @@ def write_pages(draft: Path, case: Case, note: Note, entries: int, public: Path)
         serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
     )
     head = note.head
-    extra = {f"{name:22} {what}" for name, what in case.extra.items()} | _absent(case)
+    extra = {f"{name:22} {what}" for name, what in case.extra.items()}
+    extra |= {f"(The {one} is not here: it was not kept.)" for one in case.gone}
     words = {
         "CASE": case.name, "TO": case.recipient, "MADE": case.acts[-1].start,
         "ORIGIN": note.origin, "SIZE": str(head.size), "ROOT": head.root,
@@ -65,15 +71,6 @@ def write_pages(draft: Path, case: Case, note: Note, entries: int, public: Path)
     page = {"CASE": escape(words["CASE"]), "ACTS": rows, "TEXT": escape(text)}
     (draft / "README.html").write_text(_filled("README.html", page), encoding="utf-8")
     (draft / "check.sh").write_text(_resource("check.sh"))
-
-
-def _absent(case: Case) -> set[str]:
-    lines = set()
-    if case.digests("policy") and "policy.yaml" not in case.extra:
-        lines.add("(The policy has changed since: ask for the one whose SHA-256 the entries name.)")
-    if case.digests("calibration") and "calibration.json" not in case.extra:
-        lines.add("(The calibration has changed since: ask for the one that the entries name.)")
-    return lines
 
 
 def _erased(count: int) -> str:

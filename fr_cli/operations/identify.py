@@ -16,6 +16,7 @@ from fr_cli.face.catalogue import named
 from fr_cli.operations.bench import Bench
 from fr_cli.operations.coverage import Standing, applied, standing
 from fr_cli.operations.grounds import LONGEST, allowed, grounds
+from fr_cli.operations.kept import keep
 from fr_cli.records import Compared, Head, Origin, Quality, Template
 
 if TYPE_CHECKING:
@@ -124,10 +125,12 @@ def identify(question: Question, bench: Bench) -> Identification:
             named = [one.reference_uid for one in answer.candidates] if question.sheet else []
             origins = gallery.origins(named)
             faces = _faces(named, gallery, bench) if bench.policy.keep_photos else {}
+        evaluation = behind.evaluation.sha256 if behind.evaluation and behind.covers else ""
+        keep(bench.site, bench.policy_digest, bench.calibration_digest, evaluation)
         act.decide(
             sheet=question.sheet,
             photos=len(faces),
-            evaluation=behind.evaluation.sha256 if behind.evaluation and behind.covers else "",
+            evaluation=evaluation,
             **_for_the_log(answer, compared, bench),
         )
     assert act.head is not None

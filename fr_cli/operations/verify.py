@@ -11,6 +11,7 @@ from fr_cli.errors import ConfigurationError
 from fr_cli.face.pipeline import Choice
 from fr_cli.operations.bench import Bench
 from fr_cli.operations.grounds import allowed, grounds
+from fr_cli.operations.kept import keep
 from fr_cli.records import Head, Quality
 
 
@@ -71,6 +72,7 @@ def verify(
         outcome: Literal["at_or_above_threshold", "below_threshold"] = (
             "at_or_above_threshold" if score >= threshold else "below_threshold"
         )
+        keep(bench.site, bench.policy_digest, bench.calibration_digest)
         act.decide(
             outcome=outcome,
             reference=uid,

@@ -12,6 +12,7 @@ import pytest
 
 from fr_cli.audit import storage
 from fr_cli.audit.caching import FILE
+from fr_cli.audit.entry import Draft
 from fr_cli.audit.log import AuditLog
 from fr_cli.audit.writer import Writer
 from fr_cli.errors import AuditBroken, AuditUnwritable
@@ -48,7 +49,8 @@ def waiting(bench: Bench, count: int) -> Iterator[list[Writer]]:
             log = AuditLog(bench.folder, bench.signer, ORIGIN)
             writer = stack.enter_context(log._locked())
             writer.resume()
-            writer.append(cmd="x", act="administration", ph="intent", req=secrets.token_hex(16))
+            req = secrets.token_hex(16)
+            writer.append(Draft(cmd="x", act="administration", ph="intent", req=req))
             writer.release()
             writers.append(writer)
         yield writers
@@ -60,6 +62,19 @@ def test_one_sync_serves_all_that_wait(bench: Bench, disk: Disk) -> None:
             writer.settle()
     assert disk.syncs == 1
     assert bench.verify().entries == 6
+
+
+def test_whoever_waits_for_a_sync_of_another_needs_no_turn_of_its_own(
+    bench: Bench, disk: Disk
+) -> None:
+    """On a slow disk somebody syncs at any moment: the lock would be had by few."""
+    with waiting(bench, 2) as writers:
+        writers[1].settle()
+        handle = os.open(bench.folder / FILE, os.O_RDONLY)
+        assert storage.got(handle)  # a third one syncs
+        writers[0].settle()
+        os.close(handle)
+    assert disk.syncs == 1
 
 
 def test_a_line_written_after_the_sync_needs_another(bench: Bench, disk: Disk) -> None:
