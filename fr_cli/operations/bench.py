@@ -14,7 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fr_cli.errors import ConfigurationError, FrError, GalleryMissing
+from fr_cli.errors import AuditBroken, ConfigurationError, FrError, GalleryMissing
 from fr_cli.keys import Passphrase, SigningKey, SiteKey
 from fr_cli.records import utc
 from fr_cli.site import Site, model_folders, open_site
@@ -94,15 +94,17 @@ class Bench:
         from fr_cli.authority.limits import believe
         from fr_cli.authority.roles import SEARCHES
 
-        newest, now = newest_time(self.audit.path), datetime.now(UTC)
-        corrects = command == CORRECTION
-        if now < newest and not corrects:
+        newest = None
+        with contextlib.suppress(AuditBroken):  # then whoever writes the intent says what is wrong
+            newest = newest_time(self.audit.path)
+        now, corrects = datetime.now(UTC), command == CORRECTION
+        if newest and now < newest and not corrects:
             intent[CLOCK] = utc(newest, exact=True)
         intent["policy"] = self.policy_digest
         with self.audit.act(command, kind, **intent) as act:
             policy = self.policy
             if not corrects:
-                believe(now, newest)
+                believe(now, newest or newest_time(self.audit.path))
             if command in SEARCHES:
                 self._limited(policy.limits, act, now)
             permit(policy, self.person, command, now.date())
