@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
+from itertools import takewhile
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -87,16 +88,15 @@ class Recent:
             new.append(entry)
         if new:
             self._size = new[0]["seq"] + 1
-        for asks in self._asks.values():
-            for req in [req for req, ask in asks.items() if ask.at < since]:
-                del asks[req]
         for entry in reversed(new):
             if entry["cmd"] in self._commands:
-                self._take(entry)
+                self._take(entry, since)
 
-    def _take(self, entry: dict[str, Any]) -> None:
+    def _take(self, entry: dict[str, Any], since: datetime) -> None:
         asks = self._asks[entry["op"]["uid"]]
         if entry["ph"] == "intent":
+            for req in [*takewhile(lambda req: asks[req].at < since, asks)]:
+                del asks[req]
             asks[entry["req"]] = _Ask(_time(entry["t"]))
         elif entry["ph"] == "outcome" and entry["exit"] == 4 and entry["req"] in asks:
             asks[entry["req"]].refusal = entry["error"]

@@ -24,7 +24,7 @@ Words = Annotated[str, Field(min_length=1)]
 #: A word that enters the log and is shown: a reason, a place, an account.
 Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]*$")]
 #: One line as `ssh-keygen` writes it to a file `….pub`; it goes into a list of signers.
-PublicKey = Annotated[
+KeyLine = Annotated[
     str, Field(pattern=r"^((sk-)?(ssh|ecdsa)-[a-z0-9@.-]+ [A-Za-z0-9+/]+=*( [ -~]*)?)?$")
 ]
 #: Names of the quality measures on which a floor makes sense: higher is better.
@@ -51,7 +51,7 @@ class Operator(_Strict):
 
     roles: Annotated[tuple[Role, ...], Field(min_length=1, strict=False)]
     trained_until: date | None = None
-    key: PublicKey = ""
+    key: KeyLine = ""
 
 
 class Reason(_Strict):
