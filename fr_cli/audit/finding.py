@@ -11,7 +11,7 @@ from collections.abc import Container, Iterator
 from pathlib import Path
 
 from fr_cli.audit.line import Line, read_line
-from fr_cli.audit.storage import read_tail, snapshot
+from fr_cli.audit.storage import snapshot
 from fr_cli.errors import AuditBroken
 
 _BLOCK = 1 << 24
@@ -49,16 +49,15 @@ def lines_of(path: Path, acts: Container[str]) -> Iterator[Line]:
 
 
 def _blocks(path: Path) -> Iterator[bytes]:
-    """The log in blocks of whole lines."""
+    """The log in blocks of whole lines; what a crash tore off at its end is in none."""
     try:
         file, length = snapshot(path)
     except OSError as trouble:
         raise AuditBroken(f"{path} cannot be read: {trouble.strerror}.") from trouble
     with file:
-        left = read_tail(file.fileno(), length).end
         rest = b""
-        while left > 0 and (read := file.read(min(_BLOCK, left))):
-            left -= len(read)
+        while read := file.read(min(_BLOCK, length)):
+            length -= len(read)
             block = rest + read
             whole = block.rfind(b"\n") + 1
             yield block[:whole]

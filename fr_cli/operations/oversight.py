@@ -86,8 +86,7 @@ def oversee(since: str, until: str, bench: Bench, listener: Listener) -> Oversig
     with bench.act("report", "consultation", asked=asked) as act:
         other = Other()
         reading = acts(log_of(bench.site.home, None, None).read(listener=listener))
-        rest = (one for one in reading if one.req != act.id)
-        searches = follow(_in_period(rest, Filter(since=begin, until=end), other))
+        searches = follow(_in_period(reading, Filter(since=begin, until=end), other))
         counts = count(searches.values())
         now = datetime.now(UTC)
         overdue = [*_overdue(searches.values(), bench.policy.decisions.due_days, now)]

@@ -109,8 +109,7 @@ def report_on(
         ids = frozenset(person.ids)
         touched: list[Touched] = []
         reading = log_of(bench.site.home, None, None).read(listener=listener)
-        rest = (one for one in acts(reading) if one.req != act.id)
-        searches = follow(_naming(rest, ids, person.enrolled_by, touched))
+        searches = follow(_naming(acts(reading), ids, person.enrolled_by, touched))
         seen = [_seen(one, ids) for one in searches.values()]
         if not (person.references or person.purged_at or seen or touched):
             raise SubjectUnknown(

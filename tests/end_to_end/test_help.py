@@ -23,6 +23,7 @@ OTHERS = {
     "output",
     "page",
     "protection",
+    "oversight",
     "sheet",
     "wiring",
 }

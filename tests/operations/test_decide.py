@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pty
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -16,8 +18,11 @@ import pytest
 
 from fr_cli.audit.entry import JSON
 from fr_cli.casework import decisions as rules
+from fr_cli.casework.searches import Search
 from fr_cli.errors import NoFace, NotAllowed
+from fr_cli.gallery.store import Store
 from fr_cli.operations.decide import Decided, pending
+from fr_cli.operations.searches import find
 from tests.conftest import Fr
 from tests.operations.story import (
     ALICE,
@@ -203,8 +208,16 @@ def test_a_correction_is_marked_and_takes_the_place(fr: Fr) -> None:
     assert (rows["confirmed"], rows["rejected"]) == (0, 1)
 
 
-def test_of_two_at_once_one_is_first(fr: Fr) -> None:
+def test_of_two_at_once_one_is_first(fr: Fr, monkeypatch: pytest.MonkeyPatch) -> None:
     shown = search(fr, "P003")
+    both = threading.Barrier(2)
+
+    def found(log: Path, text: str) -> Search:
+        # Each reads the log when the other has read it too; unless one is made to wait.
+        read = find(log, text)
+        with contextlib.suppress(threading.BrokenBarrierError):
+            both.wait(timeout=1)
+        return read
 
     def attempt(who: Mapping[str, JSON]) -> Decided | NotAllowed:
         try:
@@ -212,13 +225,22 @@ def test_of_two_at_once_one_is_first(fr: Fr) -> None:
         except NotAllowed as refused:
             return refused
 
-    crowd = [account(2000 + n, f"officer{n}") for n in range(6)]
-    with ThreadPoolExecutor(6) as pool:
-        results = [*pool.map(attempt, crowd)]
+    monkeypatch.setattr("fr_cli.operations.decide.find", found)
+    with ThreadPoolExecutor(2) as pool:
+        results = [*pool.map(attempt, (ALICE, BOB))]
     assert sum(isinstance(one, Decided) for one in results) == 1
 
 
+def test_who_is_being_purged_is_purged_already(fr: Fr) -> None:
+    shown = search(fr, "P005")
+    with contextlib.closing(Store.open(fr.home / "gallery" / "gallery.db")) as store:
+        store.mark(uids(fr)["P005"][0], "purged:0")
+    found = fr.json("decide", shown, "--reject-all", *WHY, code=2)
+    assert found["error"] == "SubjectUnknown"
+
+
 def test_what_comes_late_is_recorded_so(fr: Fr, monkeypatch: pytest.MonkeyPatch) -> None:
+    search(fr, by=BOB)  # which gave nothing to decide
     shown = search(fr, "P003", by=BOB)
     past = datetime(2020, 1, 1, tzinfo=UTC)
     monkeypatch.setattr(rules, "due", lambda answered, days: past)
