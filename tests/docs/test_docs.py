@@ -134,6 +134,22 @@ def test_a_head_that_was_kept_is_compared_as_the_page_says(desk: Path) -> None:
         exec(program, {})
 
 
+def test_a_draw_is_repeated_with_the_program_of_the_page(
+    desk: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = (DOCS / "how-to" / "dip-sampling.md").read_text(encoding="utf-8")
+    (program,) = re.findall(r"^```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    seed = re.search(r'seed = b"([^"]+)"', program)
+    assert seed is not None
+    drawn = Fr(desk / "home").json(
+        "sample", "draw", "--size", "4", "--seed", seed[1], "--out", desk / "review"
+    )
+    assert len(drawn["strata"]) == 1
+    exec(program, {})
+    rows = (desk / "review" / "findings.csv").read_text().splitlines()[1:]
+    assert str([row.split(",")[2] for row in rows]) in capsys.readouterr().out
+
+
 def test_the_lfw_manifest_is_laid_out_as_the_page_says(desk: Path, tmp_path: Path) -> None:
     for person in ("P001", "P002", "P003", "P004"):
         (desk / "lfw" / person).mkdir(parents=True)
@@ -193,7 +209,23 @@ def test_every_json_field_is_explained(desk: Path) -> None:
     fr = Fr(desk / "home")
     photo = desk / "street.jpg"
     grounds = ("--case", "1", "--reason", "test")
+    charter = ("--purpose", "p", "--authorised-by", "insp", "--expires", "9999-12-31")
+    put = ("--subject", "P001", "--reason", "r")
+    drawn = fr.json("sample", "draw", "--size", "9", "--out", desk / "review")
+    findings = desk / "review" / "findings.csv"
+    findings.write_text(findings.read_text().replace(",,", ",correct,"))
     documents = [
+        drawn,
+        fr.json("sample", "record", findings),
+        fr.json("sample", "result", drawn["sample"]),
+        fr.json("sample", "search", drawn["sample"]),
+        fr.json("sample", "size", "--precision", "0.02"),
+        fr.json("watchlist", "create", "w", *charter),
+        fr.json("watchlist", "add", "w", *put),
+        fr.json("watchlist", "show", "w"),
+        fr.json("watchlist", "list"),
+        fr.json("watchlist", "remove", "w", *put),
+        fr.json("watchlist", "close", "w", "--yes"),
         Fr(desk / "other").json("init"),
         fr.json("identify", photo, *grounds),
         fr.json("verify", photo, "P003", *grounds),
