@@ -25,7 +25,6 @@ from fr_cli.operations.disclosure_pages import Case, write_pages
 from fr_cli.operations.extract import as_csv, row
 from fr_cli.operations.grounds import reasoned
 from fr_cli.operations.in_force import FILE as IN_FORCE
-from fr_cli.operations.in_force import statement
 from fr_cli.records import Head, Listener, Silence
 
 
@@ -159,11 +158,11 @@ def _in_force(draft: Path, case: Case, bench: Bench) -> None:
     if hashlib.sha256(policy).hexdigest() in case.digests("policy"):
         (draft / "policy.yaml").write_bytes(policy)
         case.extra["policy.yaml"] = "the policy whose SHA-256 the entries name"
-    with contextlib.suppress(FileNotFoundError, ValueError):
-        evaluation = statement((bench.site.evaluation / IN_FORCE).read_bytes())
+    with contextlib.suppress(FileNotFoundError):
+        evaluation = (bench.site.evaluation / IN_FORCE).read_bytes()
         if hashlib.sha256(evaluation).hexdigest() in case.digests("evaluation"):
             (draft / "evaluation.json").write_bytes(evaluation)
-            case.extra["evaluation.json"] = "the evaluation whose SHA-256 the entries name"
+            case.extra["evaluation.json"] = "the evaluation whose SHA-256 the entries name, signed"
     named = case.digests("calibration")
     shipped = resources.files("fr_cli.decision").joinpath("shipped").iterdir()
     for file in (*sorted(bench.site.calibration.glob("*.json")), *shipped):

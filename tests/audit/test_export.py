@@ -18,7 +18,6 @@ from fr_cli.errors import AuditUnwritable, ConfigurationError, UsageProblem
 from fr_cli.keys import SigningKey
 from fr_cli.operations.bench import Bench as Home
 from fr_cli.operations.disclosure import Bundle, export
-from fr_cli.operations.in_force import FILE, sign, statement
 from fr_cli.operations.init import init
 from fr_cli.records import Silence
 
@@ -146,22 +145,6 @@ def test_policy_and_calibration_are_given_where_they_are_those_of_the_entries(ho
     assert "The policy has changed since" in (no.out / "README.txt").read_text()
     for bundle in (yes, no):
         assert checked(bundle.out, home.site.keys / "audit.pub").returncode == 0
-
-
-def test_the_evaluation_is_given_where_the_entries_name_it(home: Home) -> None:
-    signed = sign({"references": 10}, home, days=30)
-    digest = hashlib.sha256(statement(signed)).hexdigest()
-    home.site.evaluation.mkdir()
-    (home.site.evaluation / FILE).write_bytes(signed)
-    for name, named in (("yes", digest), ("no", "0" * 64)):
-        with home.audit.act("identify", "consultation", why={"case": name}) as act:
-            act.decide(outcome="no_candidate", evaluation=named)
-    out = home.site.home.parent
-    yes = export("yes", "x", out / "yes", home, Silence())
-    assert hashlib.sha256((yes.out / "evaluation.json").read_bytes()).hexdigest() == digest
-    assert "evaluation.json" not in export("no", "x", out / "no", home, Silence()).files
-    (home.site.evaluation / FILE).write_bytes(b"no evaluation")
-    assert "evaluation.json" not in export("yes", "x", out / "other", home, Silence()).files
 
 
 # -- forgeries -----------------------------------------------------------------------------------
