@@ -128,9 +128,9 @@ def evaluate(study: Study, bench: Bench, listener: Listener) -> Evaluation:
         act.decide(**trial.for_the_log)
         act.decide(**_for_the_log(result))
     result = replace(result, head=act.head)
-    if result.required and result.required.sealed:
+    if result.required and result.required.statement:
         # After the outcome: what the log does not name is not in force.
-        result = replace(result, in_force=in_force.put_in_force(result.required.sealed, bench))
+        result = replace(result, in_force=in_force.put_in_force(result.required.statement, bench))
     return result
 
 

@@ -14,8 +14,8 @@ from fr_cli.decision.answer import Answer, decide
 from fr_cli.errors import UsageProblem
 from fr_cli.face.catalogue import named
 from fr_cli.operations.bench import Bench
-from fr_cli.operations.coverage import Standing, applied, standing
 from fr_cli.operations.grounds import LONGEST, allowed, grounds
+from fr_cli.operations.in_force import Standing, applied, standing
 from fr_cli.operations.kept import keep
 from fr_cli.records import Compared, Head, Origin, Quality, Template
 

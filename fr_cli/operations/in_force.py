@@ -1,13 +1,9 @@
-"""The evaluation in force: a file, `evaluation/in-force.json` in the home, and who vouches for it.
+"""The evaluation in force: which one stands behind an answer, and whether it covers it.
 
-It is what the last evaluation left that reached all of its targets: for which model, fusion, engine
-and threshold, up to how many references, until when.
-
-    {"evaluation":{…RFC 8785…},"signature":"<base64>"}
-
-The SHA-256 of the statement, which is the text between `"evaluation":` and `,"signature"`, stands
-in the outcome of that evaluation and in each search that it covers. The key of the log signs the
-statement; a change of that key signs it anew and leaves the statement, and so its name, as it is.
+`evaluation/in-force.json` in the home is what the last evaluation left that reached all of its
+targets: for which model, fusion, engine and threshold, up to how many references, until when. Its
+SHA-256 stands in the outcome of that evaluation, and in that of each search it covers. The key of
+the log signs it in the file beside it: a change of that key signs it anew, and leaves it as it is.
 """
 
 from __future__ import annotations
@@ -18,19 +14,25 @@ import json
 import os
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from fr_cli.audit.entry import JSON, canonical, parse
+from fr_cli.audit.entry import JSON, canonical
+from fr_cli.decision.answer import Answer
 from fr_cli.disk import sync_folder
 from fr_cli.errors import ConfigurationError, FrError, OutputFailed
 from fr_cli.keys import SigningKey
 from fr_cli.operations.bench import Bench
+from fr_cli.operations.vouching import named_by_the_log, signed
+from fr_cli.records import Compared
+
+if TYPE_CHECKING:
+    from fr_cli.decision.calibration import Calibration
 
 SCHEMA = "fr/evaluation-in-force/1"
-FILE = "in-force.json"
+FILE, SIGNATURE = "in-force.json", "in-force.sig"
 HINT = "Put an evaluation in force again: fr evaluate MANIFEST --require TARGETS"
 
 
@@ -40,8 +42,8 @@ class InForce:
 
     It covers searches with the model of `fingerprint`, this `fusion` and `engine`, at `cosine` or
     above, among at most `references`, up to and including the day `until`; there, by its data,
-    FPIR is at most `fpir`. `act` is the evaluation's id in the log, `measured_on` says of what it
-    was made, `sha256` is that of the statement.
+    FPIR is at most `fpir`. `measured_on` says of what it was made, `sha256` is that of its file.
+    `act` is the evaluation's id in the log.
     """
 
     fingerprint: str
@@ -66,43 +68,84 @@ class InForce:
         return datetime.now(UTC).date() > self.until
 
 
+@dataclass(frozen=True)
+class Standing:
+    """What stands behind an answer: the evaluation in force, and why it does not cover it."""
+
+    evaluation: InForce | None
+    gap: str = ""
+
+    @property
+    def covers(self) -> bool:
+        """Whether an evaluation in force covers the search."""
+        return self.evaluation is not None and not self.gap
+
+    @property
+    def sentence(self) -> str:
+        """What an officer is told of it; "" where nothing covers the search."""
+        if self.evaluation is None or self.gap:
+            return ""
+        return (
+            f"Covered by the evaluation of {self.evaluation.made[:10]}, in force until "
+            f"{self.evaluation.until.isoformat()} for up to {self.evaluation.references:,} "
+            "references."
+        )
+
+
+def standing(bench: Bench, answer: Answer, compared: Compared) -> Standing:
+    """What stands behind an answer; ConfigurationError (3) for a file that was altered."""
+    evaluation = in_force(bench)
+    if evaluation is None:
+        return Standing(None, "No evaluation on this force's own photos is in force")
+    return Standing(evaluation, _gap(evaluation, bench.fingerprint, answer, compared))
+
+
+def applied(
+    answer: Answer,
+    behind: Standing,
+    rule: Literal["warn", "refuse"],
+    calibration: Calibration | None,
+) -> Answer:
+    """The answer under the policy's rule: as it is if an evaluation covers it, else told so."""
+    if behind.covers or answer.outcome == "inconclusive":
+        return answer
+    if rule == "refuse":
+        why = f"The policy asks for an evaluation in force. {behind.gap}."
+        return replace(answer, outcome="inconclusive", why=why, candidates=())
+    assert calibration is not None  # without one the answer is inconclusive
+    made_on = f"{calibration.data.name} ({calibration.data.subjects:,} people)"
+    warning = f"{behind.gap}: the rates come from {made_on} and are nobody's approval."
+    return replace(answer, warnings=(*answer.warnings, warning))
+
+
 def in_force(bench: Bench) -> InForce | None:
     """The evaluation in force, None if there is none; ConfigurationError if it was altered."""
-    path = _path(bench)
+    path = bench.site.evaluation / FILE
     try:
         data = path.read_bytes()
+        signature = _signature(path.with_name(SIGNATURE))
     except FileNotFoundError:
         return None
     except OSError as trouble:
         raise ConfigurationError(f"{path} cannot be read: {trouble.strerror}.") from trouble
-    try:
-        document = json.loads(data)
-        body, signature = canonical(document["evaluation"]), document["signature"]
-        if sealed(body, signature) != data:
-            raise ValueError("it is not written as it was signed")
-        evaluation = _read(document["evaluation"], hashlib.sha256(body).hexdigest())
-        genuine = _verifies(bench.signer.public, body, base64.b64decode(signature, validate=True))
-    except (ValueError, LookupError, TypeError, OverflowError, RecursionError) as trouble:
-        raise ConfigurationError(
-            f"{path} is no evaluation in force: {trouble}.", hint=HINT
-        ) from trouble
-    # The key was changed, and it was not signed anew: the log still names it.
-    if not genuine and not _named_by_the_log(bench, evaluation.sha256):
+    sha256 = hashlib.sha256(data).hexdigest()
+    # Where a change of the key was cut short the signature is the old one: the log still names it.
+    if not signed(bench.signer.public, data, signature) and not named_by_the_log(bench, sha256):
         raise ConfigurationError(
             f"The signature of {path} is not that of this home: it was altered.", hint=HINT
         )
-    return evaluation
+    try:
+        return _read(json.loads(data), sha256)
+    except (ValueError, LookupError, TypeError) as trouble:
+        raise ConfigurationError(
+            f"{path} is no evaluation in force: {trouble}.", hint=HINT
+        ) from trouble
 
 
-def sealed(body: bytes, signature: str) -> bytes:
-    """The bytes of the file: the canonical evaluation, and its signature in base64."""
-    return b'{"evaluation":' + body + b',"signature":"' + signature.encode() + b'"}\n'
-
-
-def sign(what: Mapping[str, JSON], bench: Bench, days: int) -> bytes:
-    """The file that puts an evaluation in force from today, for so many days."""
+def statement(what: Mapping[str, JSON], bench: Bench, days: int) -> bytes:
+    """The file that puts an evaluation in force from today, for so many days: canonical JSON."""
     today = datetime.now(UTC)
-    body = canonical(
+    return canonical(
         {
             "schema": SCHEMA,
             "origin": bench.site.origin,
@@ -111,29 +154,16 @@ def sign(what: Mapping[str, JSON], bench: Bench, days: int) -> bytes:
             **what,
         }
     )
-    return sealed(body, base64.b64encode(bench.signer.sign(body)).decode())
-
-
-def statement(data: bytes) -> bytes:
-    """What is signed in a file, and whose SHA-256 the log names; the file must be one."""
-    return data[len(b'{"evaluation":') : data.rindex(b',"signature":')]
-
-
-def renew(bench: Bench, key: SigningKey) -> None:
-    """Sign what is in force with the log's new key; only if the log names it, so read whole.
-
-    Where that fails nothing is lost: each search then asks the log, which takes longer.
-    """
-    with suppress(OSError, ValueError, FrError):
-        body = statement(_path(bench).read_bytes())
-        if _named_by_the_log(bench, hashlib.sha256(body).hexdigest()):
-            _write(sealed(body, base64.b64encode(key.sign(body)).decode()), _path(bench))
 
 
 def put_in_force(data: bytes, bench: Bench) -> InForce:
-    """Write the file whole, in the place of the one before; OutputFailed if it cannot be."""
+    """Write the file whole, in the place of the one before, and sign it; OutputFailed if it cannot
+    be written."""
+    folder = bench.site.evaluation
     try:
-        _write(data, _path(bench))
+        folder.mkdir(mode=0o700, exist_ok=True)
+        _sign(data, bench.signer, folder)
+        _write(data, folder / FILE)
     except OSError as trouble:
         raise OutputFailed(
             f"The evaluation passed, but cannot be put in force: {trouble.strerror}.",
@@ -144,19 +174,33 @@ def put_in_force(data: bytes, bench: Bench) -> InForce:
     return found
 
 
+def sign_anew(bench: Bench, key: SigningKey) -> None:
+    """Sign what is in force with the log's new key; only if the log names it, so read whole.
+
+    Where that fails nothing is lost: each search then asks the log, which takes longer.
+    """
+    with suppress(OSError, FrError):
+        data = (bench.site.evaluation / FILE).read_bytes()
+        if named_by_the_log(bench, hashlib.sha256(data).hexdigest()):
+            _sign(data, key, bench.site.evaluation)
+
+
+def _signature(path: Path) -> bytes:
+    return path.read_bytes() if path.exists() else b""
+
+
+def _sign(data: bytes, key: SigningKey, folder: Path) -> None:
+    _write(base64.b64encode(key.sign(data)) + b"\n", folder / SIGNATURE)
+
+
 def _write(data: bytes, path: Path) -> None:
-    draft = path.with_name(f"{FILE}.new")
-    path.parent.mkdir(mode=0o700, exist_ok=True)
+    draft = path.with_name(f"{path.name}.new")
     with draft.open("wb") as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
     draft.replace(path)
     sync_folder(path.parent)
-
-
-def _path(bench: Bench) -> Path:
-    return bench.site.evaluation / FILE
 
 
 def _read(document: Mapping[str, Any], sha256: str) -> InForce:
@@ -181,32 +225,25 @@ def _read(document: Mapping[str, Any], sha256: str) -> InForce:
     )
 
 
-def _verifies(public: bytes, body: bytes, signature: bytes) -> bool:
-    from cryptography.exceptions import InvalidSignature
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-
-    try:
-        Ed25519PublicKey.from_public_bytes(public).verify(signature, body)
-    except InvalidSignature:
-        return False
-    return True
-
-
-def _named_by_the_log(bench: Bench, sha256: str) -> bool:
-    """Whether the outcome of an evaluation names the statement; the log is read whole."""
-    from fr_cli.audit.reader import Log
-    from fr_cli.audit.writer import LOG
-    from fr_cli.keys import AUDIT_PUBLIC, load_public_key
-
-    public = load_public_key(bench.site.keys / AUDIT_PUBLIC).public_bytes_raw()
-    named = False
-    for line in Log(bench.site.audit / LOG, public).read():
-        if line.body and sha256.encode() in line.body:
-            entry = parse(line.body)
-            decided = entry.get("dec")
-            named |= (
-                (entry["cmd"], entry["ph"]) == ("evaluate", "outcome")
-                and isinstance(decided, Mapping)
-                and decided.get("in_force") == sha256
-            )
-    return named
+def _gap(evaluation: InForce, fingerprint: str, answer: Answer, compared: Compared) -> str:
+    """Why an evaluation does not cover a search, as a sentence without its end; "" if it does."""
+    named = f"The evaluation in force (of {evaluation.made[:10]})"
+    if evaluation.fingerprint != fingerprint:
+        return f"{named} is of another model"
+    if evaluation.over:
+        return f"{named} ended on {evaluation.until.isoformat()}"
+    if compared.references > evaluation.references:
+        return (
+            f"{named} covers up to {evaluation.references:,} references, and this search "
+            f"compared {compared.references:,}"
+        )
+    if evaluation.fusion != "best":
+        return f"{named} is of the fusion {evaluation.fusion}, and searches use best"
+    if compared.engine != evaluation.engine:
+        return f"{named} is of the engine {evaluation.engine}, not {compared.engine}"
+    if answer.threshold and answer.threshold.cosine < evaluation.cosine - 1e-6:
+        return (
+            f"{named} covers thresholds from cosine {evaluation.cosine:.3f}, and this search "
+            f"used {answer.threshold.cosine:.3f}"
+        )
+    return ""

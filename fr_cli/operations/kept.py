@@ -16,7 +16,6 @@ from pathlib import Path
 from fr_cli.disk import sync_folder
 from fr_cli.errors import AuditUnwritable
 from fr_cli.operations.in_force import FILE as IN_FORCE
-from fr_cli.operations.in_force import statement
 from fr_cli.site import Site
 
 FOLDER = "in-force"
@@ -58,13 +57,10 @@ def _current(site: Site) -> Iterator[tuple[str, bytes]]:
     """The files in force now, with their SHA-256."""
     shipped = resources.files("fr_cli.decision").joinpath("shipped").iterdir()
     own = sorted(site.calibration.glob("*.json"))
-    for file in (site.policy, *own, *shipped):
+    for file in (site.policy, site.evaluation / IN_FORCE, *own, *shipped):
         with contextlib.suppress(FileNotFoundError):
             data = file.read_bytes()
             yield hashlib.sha256(data).hexdigest(), data
-    with contextlib.suppress(FileNotFoundError, ValueError):
-        said = statement((site.evaluation / IN_FORCE).read_bytes())
-        yield hashlib.sha256(said).hexdigest(), said
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -50,7 +50,7 @@ def rotate_signer(reason: str, bench: Bench, protect: Protect = as_before) -> Si
     with bench.act("audit rotate", "administration", **why(reason)) as act:
         under = protect(bench.signer.under)
         named = bench.audit.rotate(new, bench.site.keys, under)
-        in_force.renew(bench, new)
+        in_force.sign_anew(bench, new)
         key = base64.b64encode(new.public).decode()
         act.decide(entry=named.size - 1, key=key)
     assert act.head is not None

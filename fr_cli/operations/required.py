@@ -25,15 +25,14 @@ ENGINE = "exact"
 
 @dataclass(frozen=True)
 class Required:
-    """The targets, held against an evaluation; `sealed` is what puts it in force, if all are met.
+    """The targets, held against an evaluation; `statement` puts it in force, if all are met.
 
-    `sha256` is that of the file of targets, `in_force` that of the sealed statement, "" if there
-    is none.
+    `sha256` is that of the file of targets, `in_force` that of the statement, "" without one.
     """
 
     sha256: str
     checks: list[Check]
-    sealed: bytes = b""
+    statement: bytes = b""
 
     @property
     def passed(self) -> bool:
@@ -48,7 +47,7 @@ class Required:
     @property
     def in_force(self) -> str:
         """The SHA-256 of the statement that puts the evaluation in force."""
-        return hashlib.sha256(in_force.statement(self.sealed)).hexdigest() if self.sealed else ""
+        return hashlib.sha256(self.statement).hexdigest() if self.statement else ""
 
 
 @dataclass(frozen=True)
@@ -89,8 +88,10 @@ class Demand:
         held = Required(self.sha256, checks)
         if not held.passed:
             return held
-        what = self._approved(trial, rates, evidence, data, bench) | {"act": act}
-        return replace(held, sealed=in_force.sign(what, bench, self.targets.in_force.days))
+        what = self._approved(trial, rates, evidence, data, bench)
+        what["act"] = act
+        days = self.targets.in_force.days
+        return replace(held, statement=in_force.statement(what, bench, days))
 
     def _evidence(
         self, trial: Trial, rates: Measures, studies: Sequence[GroupStudy], bench: Bench

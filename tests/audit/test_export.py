@@ -18,7 +18,6 @@ from fr_cli.errors import AuditUnwritable, ConfigurationError, UsageProblem
 from fr_cli.keys import SigningKey
 from fr_cli.operations.bench import Bench as Home
 from fr_cli.operations.disclosure import Bundle, export
-from fr_cli.operations.in_force import FILE, sign, statement
 from fr_cli.operations.init import init
 from fr_cli.operations.kept import keep
 from fr_cli.records import Silence
@@ -138,11 +137,8 @@ def test_what_was_in_force_is_given_also_when_it_is_no_longer(home: Home) -> Non
     later = policy + b"# changed\n"
     home.site.policy.write_bytes(later)
     home.site.evaluation.mkdir(exist_ok=True)
-    evaluation = sign({"references": 10}, home, days=30)
-    (home.site.evaluation / FILE).write_bytes(evaluation)
-    names = {
-        "policy": hashlib.sha256(later), "evaluation": hashlib.sha256(statement(evaluation))
-    }  # fmt: skip
+    (home.site.evaluation / FILE).write_bytes(b"an evaluation")
+    names = {"policy": hashlib.sha256(later), "evaluation": hashlib.sha256(b"an evaluation")}
     for words in (
         {"policy": home.policy_digest, "calibration": home.calibration_digest},
         {name: value.hexdigest() for name, value in names.items()},
@@ -179,22 +175,6 @@ def test_what_cannot_be_kept_cannot_be_rested_on(home: Home) -> None:
     with pytest.raises(AuditUnwritable):
         keep(home.site, home.policy_digest)
     keep(home.site, "")  # nothing to keep
-
-
-def test_the_evaluation_is_given_where_the_entries_name_it(home: Home) -> None:
-    signed = sign({"references": 10}, home, days=30)
-    digest = hashlib.sha256(statement(signed)).hexdigest()
-    home.site.evaluation.mkdir()
-    (home.site.evaluation / FILE).write_bytes(signed)
-    for name, named in (("yes", digest), ("no", "0" * 64)):
-        with home.audit.act("identify", "consultation", why={"case": name}) as act:
-            act.decide(outcome="no_candidate", evaluation=named)
-    out = home.site.home.parent
-    yes = export("yes", "x", out / "yes", home, Silence())
-    assert hashlib.sha256((yes.out / "evaluation.json").read_bytes()).hexdigest() == digest
-    assert "evaluation.json" not in export("no", "x", out / "no", home, Silence()).files
-    (home.site.evaluation / FILE).write_bytes(b"no evaluation")
-    assert "evaluation.json" not in export("yes", "x", out / "other", home, Silence()).files
 
 
 # -- forgeries -----------------------------------------------------------------------------------

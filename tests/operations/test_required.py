@@ -71,7 +71,7 @@ def test_what_passes_is_in_force_and_stands_behind_the_next_answer(
     assert outcome["dec"]["passed"] is True
     assert outcome["dec"]["in_force"] == required["in_force"]["sha256"]
     assert outcome["dec"]["targets"] == required["targets"]
-    force = json.loads((home.home / "evaluation" / "in-force.json").read_bytes())["evaluation"]
+    force = json.loads((home.home / "evaluation" / "in-force.json").read_bytes())
     assert force["act"] == outcome["req"]
     answer = home.identify(jpeg(small(MATED)))
     assert answer["evaluation"]["covers"] is True
