@@ -18,6 +18,7 @@ from fr_cli.errors import AuditUnwritable, ConfigurationError, UsageProblem
 from fr_cli.keys import SigningKey
 from fr_cli.operations.bench import Bench as Home
 from fr_cli.operations.disclosure import Bundle, export
+from fr_cli.operations.in_force import FILE
 from fr_cli.operations.init import init
 from fr_cli.operations.kept import keep
 from fr_cli.records import Silence

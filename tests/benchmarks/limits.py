@@ -17,7 +17,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from fr_cli.audit.entry import JSON, canonical, stamped
+from fr_cli.audit.entry import JSON, Draft, canonical, parse
 from fr_cli.audit.line import signed_line
 from fr_cli.audit.recent import Recent, newest_time
 from fr_cli.keys import SigningKey
@@ -79,9 +79,9 @@ def _search(signer: SigningKey, seq: int, at: datetime, uid: int) -> tuple[str, 
     req = secrets.token_hex(16)
     who: JSON = {"uid": uid, "user": "pc", "loginuid": uid, "tty": ""}
     said: dict[str, JSON] = {"cmd": "identify", "act": "consultation", "req": req, "op": who}
-    bodies: list[dict[str, JSON]] = [
-        stamped(seq, ph="intent", policy="0" * 64, why=WHY, **said),
-        stamped(seq + 1, ph="outcome", policy="0" * 64, exit=0, dec=DECISION, **said),
+    bodies = [
+        parse(Draft(ph="intent", policy="0" * 64, why=WHY, **said).body(seq)),
+        parse(Draft(ph="outcome", policy="0" * 64, exit=0, dec=DECISION, **said).body(seq + 1)),
     ]
     lines = [
         signed_line(
