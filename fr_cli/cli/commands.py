@@ -18,6 +18,7 @@ COMMANDS = {
     "verify": "Compare a photo with one enrolled subject.",
     "evaluate": "Measure error rates on labelled photos.",
     "purge": "Delete subjects for good: one, those of a watchlist or source, the expired, or all.",
+    "approve": "Sign what another operator asks for, as the second person, with your own SSH key.",
     "gallery": "Look after the gallery.",
     "upgrade": "Bring a home of an older version up to this one.",
     "models": "Fetch and check weights.",
@@ -25,7 +26,7 @@ COMMANDS = {
     "doctor": "Check the installation and the home, and say what mends it.",
     "audit": "Check, prove, read and look after the signed log.",
     "report": "Report on a period from the log.",
-    "policy": "Show and check the policy.",
+    "policy": "Show, check and change the policy.",
 }
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from fr_cli.cli import options
+from fr_cli.cli import consent, options
 from fr_cli.cli.draft import draft
 from fr_cli.cli.output import plain
 from fr_cli.cli.wiring import Session, session_of
@@ -168,6 +168,10 @@ def evaluate(
     forget_cache: Annotated[
         bool, typer.Option("--forget-cache", help="Only destroy the kept templates.")
     ] = False,
+    ask: consent.Ask = None,
+    approved: consent.Approved = None,
+    signature: consent.Signature = None,
+    override: consent.Override = "",
 ) -> None:
     """Measure error rates on labelled photos. Nothing of them enters the gallery."""
     from fr_cli.cli.evaluation import curves, document, folder, groups, pictures, report
@@ -184,6 +188,7 @@ def evaluate(
     if compare:
         _compare(session, *compare)
         return
+    given = consent.given(ask, approved, signature, override)
     columns = tuple(name.strip() for name in group_by.split(",") if name.strip())
     study = Study(
         manifest=manifest, exclude=exclude, group_by=columns, face=face.value,
@@ -204,7 +209,8 @@ def evaluate(
     ):
         for place in (csv, plots):
             folder.prepare(place, bench.site)
-        result = measure(study, bench, session.listener)
+        with consent.seconded(session, bench, given):
+            result = measure(study, bench, session.listener)
         whole = document.document(result)
         session.output.show(whole, *pictures.pictures(result))
         if csv:

@@ -7,9 +7,12 @@ from collections.abc import Mapping
 import typer
 
 from fr_cli.cli.output import plain, table
+from fr_cli.cli.put import put
 from fr_cli.cli.wiring import session_of
 
-app = typer.Typer(help="Show and check the policy.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(
+    help="Show, check and change the policy.", no_args_is_help=True, rich_markup_mode=None
+)
 
 
 @app.command("show")
@@ -32,6 +35,9 @@ def show(context: typer.Context) -> None:
         plain(f"Entries of the log are kept: {_days(policy.audit_retention)}"),
         plain(f"SHA-256 {digest}", "dim"),
     )
+
+
+app.command("put")(put)
 
 
 def _days(rules: Mapping[str, int | None]) -> str:

@@ -38,6 +38,11 @@ def _told(found: Status) -> dict[str, str]:
         "log": f"{found.entries:,} entries, the last at {found.newest}",
         **{f"last {name}": when for name, when in found.last.items()},
         "running or cut short": str(found.pending),
+        **{
+            f"not approved: {one['kind']}": f"act {one['act']}, due by {one['due']}: "
+            f"fr approve --override {one['act']}"
+            for one in found.overrides
+        },
     }
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from fr_cli.audit.entry import JSON
 from fr_cli.audit.log import Act
+from fr_cli.audit.merkle import root_of
 from fr_cli.errors import NotAllowed, SubjectUnknown, UsageProblem
 from fr_cli.gallery import purging, suppression
 from fr_cli.gallery.gallery import Gallery
@@ -17,6 +18,7 @@ from fr_cli.gallery.purging import Purged
 from fr_cli.gallery.retention import HOLD
 from fr_cli.gallery.selection import Plan, Selection, select
 from fr_cli.operations import cache
+from fr_cli.operations.approvals import approved
 from fr_cli.operations.backup import last_expiry
 from fr_cli.operations.bench import Bench
 from fr_cli.operations.certificate import GRADE, CertificateFile, certify
@@ -148,6 +150,8 @@ def _delete(
     others = [one for one in finished if one.alias != alias]
     if not plan.going and not again:
         _refuse_nothing(selection, plan, resumed=bool(finished))
+    if plan.going:
+        approved(bench, *_asked(selection, plan))
     purged = purging.planned(gallery, plan.going)
     # On disk before the point of no return: no purge that is cut short lacks its trace.
     announce(purged, act)
@@ -162,6 +166,27 @@ def _delete(
         for one in going.references
     )
     return _Done(plan, [*again, *purged], others, shared, generation, gallery.wrapping.epoch)
+
+
+def _asked(selection: Selection, plan: Plan) -> tuple[str, dict[str, JSON]]:
+    """The kind of act that this is for a policy ("" for what its schedule does), and all it does.
+
+    The schedule keeps what is on hold; several people are more than one.
+    """
+    uids = sorted(one.uid for going in plan.going for one in going.references)
+    people = sorted(going.subject.uid for going in plan.going)
+    kind = "bulk-delete" if len(people) > 1 else "purge"
+    if selection.kind == "expired" and not selection.include_held:
+        kind = ""
+    return kind, {
+        "selection": selection.kind,
+        "value": selection.value,
+        "holds": "deleted too" if selection.include_held else "kept",
+        "people": len(people),
+        "references": len(uids),
+        # Nothing more and nothing less: one reference enrolled meanwhile is another request.
+        "ids": root_of([*people, *uids]),
+    }
 
 
 def _forget_cached(plan: Plan, selection: Selection, bench: Bench) -> None:
@@ -213,6 +238,7 @@ def lift(subject_id: str, reason: str, bench: Bench) -> int:
         bench.gallery(act) as gallery,
         changing(gallery, act),
     ):
+        approved(bench, "lift", {"subject_id": subject_id})
         lifted = suppression.lift(gallery.store, gallery.alias(subject_id))
         if not lifted:
             raise SubjectUnknown(f"Nobody was purged as {subject_id!r}.")
