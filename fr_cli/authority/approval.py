@@ -3,7 +3,7 @@
 A request is one line of canonical JSON (RFC 8785), and what is signed are its very bytes:
 
     {"schema": "fr/request/1", "origin": "fr.local/…", "kind": "purge", "what": {…},
-     "policy": "<sha256>", "requester": {"uid": 1001, "user": "alice"},
+     "policy": "<sha256>", "requester": {"uid": 1001, "user": "alice", "loginuid": 1001},
      "nonce": "<128 random bits, hex>", "made": "2026-11-23T10:00:00Z", "expires": "…"}
 
 It says in clear what is asked, ids of the feed too, for nobody can consent to a number. The log
@@ -104,7 +104,11 @@ def make(
         "kind": kind,
         "what": what,
         "policy": policy,
-        "requester": {"uid": requester.uid, "user": requester.user},
+        "requester": {
+            "uid": requester.uid,
+            "user": requester.user,
+            "loginuid": requester.loginuid,
+        },
         "nonce": secrets.token_hex(16),
         "made": utc(at),
         "expires": utc(at + timedelta(hours=hours)),
@@ -146,7 +150,8 @@ def _read(document: dict[str, Any], data: bytes) -> Request:
     if document["kind"] not in KINDS:
         raise ValueError("asks for something unknown")
     who = document["requester"]
-    if {name: type(one) for name, one in who.items()} != {"uid": int, "user": str}:
+    kinds = {"uid": (int,), "user": (str,), "loginuid": (int, type(None))}
+    if set(who) != set(kinds) or any(type(who[name]) not in kinds[name] for name in kinds):
         raise ValueError("does not say who asks")
     for name in ("made", "expires"):
         time = datetime.fromisoformat(document[name])
@@ -158,7 +163,7 @@ def _read(document: dict[str, Any], data: bytes) -> Request:
         kind=document["kind"],
         what=document["what"],
         policy=document["policy"],
-        requester=Person(who["uid"], who["user"]),
+        requester=Person(**who),
         made=document["made"],
         expires=document["expires"],
     )

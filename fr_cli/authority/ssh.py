@@ -12,6 +12,7 @@ import hashlib
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,10 +86,11 @@ def sign(message: bytes, key: Path) -> bytes:
             hint="Name your SSH key with --key; ssh-keygen -t ed25519 makes one.",
         )
     words = ["-Y", "sign", "-n", NAMESPACE, "-f", str(key.resolve())]
-    done = _keygen(words, message, seconds=300)
+    # At a terminal it says itself that it waits for a touch, or what is wrong.
+    done = _keygen(words, message, seconds=300, told=sys.stderr.isatty())
     if done.returncode or not done.stdout:
         raise ConfigurationError(
-            f"ssh-keygen did not sign with {key}: {_last_line(done.stderr)}",
+            f"ssh-keygen did not sign with {key}: {_last_line(done.stderr or b'see above.')}",
             hint="Try the key with: ssh-keygen -y -f KEY",
         )
     return done.stdout
@@ -151,7 +153,9 @@ def _strings(data: bytes, count: int) -> list[bytes]:
     return found
 
 
-def _keygen(words: list[str], message: bytes, seconds: int) -> subprocess.CompletedProcess[bytes]:
+def _keygen(
+    words: list[str], message: bytes, seconds: int, *, told: bool = False
+) -> subprocess.CompletedProcess[bytes]:
     program = shutil.which("ssh-keygen")
     if program is None:
         raise ConfigurationError(
@@ -160,7 +164,12 @@ def _keygen(words: list[str], message: bytes, seconds: int) -> subprocess.Comple
         )
     try:
         return subprocess.run(  # noqa: S603 - the program by its path, every word ours or a path
-            [program, *words], input=message, capture_output=True, timeout=seconds, check=False
+            [program, *words],
+            input=message,
+            timeout=seconds,
+            check=False,
+            stdout=subprocess.PIPE,
+            stderr=None if told else subprocess.PIPE,
         )
     except subprocess.TimeoutExpired:
         raise ConfigurationError(f"ssh-keygen did not answer within {seconds} seconds.") from None

@@ -225,9 +225,10 @@ def _hold(request: Request, bench: Bench, person: Person) -> None:
 
 
 def _refuse_same(asker: Person, name: str, bench: Bench) -> None:
-    """NotAllowed if the approver is who needs the approval: by name, by number, or by key."""
+    """NotAllowed if the approver is who needs the approval: by name, number, login, or key."""
     operators = bench.policy.operators
-    same = name == asker.user or _uid(name) == asker.uid
+    uid = _uid(name)
+    same = name == asker.user or (uid is not None and uid in (asker.uid, asker.loginuid))
     if asker.user in operators and operators[asker.user].key:
         same |= operators[asker.user].key.split()[:2] == operators[name].key.split()[:2]
     if same:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fr_cli.audit.backwards import newest_first
-from fr_cli.audit.entry import JSON, parse
+from fr_cli.audit.entry import parse
 from fr_cli.audit.line import read_line
 from fr_cli.authority.identity import Person
 from fr_cli.errors import UsageProblem
@@ -25,28 +25,27 @@ def approve_after(req: str, bench: Bench) -> Head:
                 f"No act {req!r} waits for an approval after the fact.",
                 hint="fr status lists those that do.",
             )
-        done = _intent(req, bench)
-        who = done["op"]
-        assert isinstance(who, dict)
+        one = waiting[req]
         what = {
             "act": req,
-            "kind": waiting[req].kind,
-            "command": done["cmd"],
-            "since": waiting[req].since,
-            "by": who["user"] or who["uid"],
-            "words": done.get("override", ""),
+            "kind": one.kind,
+            "since": one.since,
+            "by": one.user or str(one.uid),
+            "words": _words(req, bench),
         }
-        approved(bench, "override", what, of=Person.of(who))
+        person = Person(one.uid, one.user, None if one.loginuid < 0 else one.loginuid)
+        approved(bench, "override", what, of=person)
         act.decide(approves=req)
     assert act.head is not None
     return act.head
 
 
-def _intent(req: str, bench: Bench) -> dict[str, JSON]:
+def _words(req: str, bench: Bench) -> str:
+    """Why it was done without, as its intent says; empty if that entry was erased since."""
     mark = f'"req":"{req}"'.encode()
     for text in newest_first(bench.audit.path):
-        if mark in text:
+        if mark in text and b'"override":' in text:
             entry = parse(read_line(text).body or b"{}")
             if (entry.get("ph"), entry.get("req")) == ("intent", req):
-                return entry
-    raise UsageProblem(f"The entry of the act {req!r} was erased.", hint="Its time is over.")
+                return str(entry["override"])
+    return ""

@@ -21,18 +21,49 @@ from fr_cli.records import utc
 
 #: Overrides that may stand open at a time; the next one is refused.
 MOST = 20
-_NAMES = ("act", "kind", "since")
 _INTENT = b'"ph":"intent"'
 _MARKS = (b'"overridden":', b'"approves":', b'"guarded":')
 
 
 @dataclass(frozen=True)
 class Override:
-    """An act done without its second person, which nobody has approved since."""
+    """An act done without its second person, which nobody has approved since.
+
+    `uid`, `user` and `loginuid` (-1 for none) are of who did it.
+    """
 
     act: str
     kind: str
     since: str
+    uid: int
+    user: str
+    loginuid: int
+
+    @classmethod
+    def of(cls, entry: Mapping[str, JSON]) -> Override:
+        """As the entry says that was written before the act."""
+        who = entry["op"]
+        if not isinstance(who, Mapping):
+            raise ValueError("does not say who acted")
+        login = who.get("loginuid")
+        since = str(entry["t"])[:19] + "Z"
+        return cls(
+            act=str(entry["req"]),
+            kind=str(entry["overridden"]),
+            since=since,
+            uid=int(str(who["uid"])),
+            user=str(who["user"]),
+            loginuid=-1 if login is None else int(str(login)),
+        )
+
+    @classmethod
+    def again(cls, said: JSON) -> Override:
+        """As a later intent repeats it."""
+        if not isinstance(said, Mapping):
+            raise ValueError("does not say what stands open")
+        act, kind, since, user = (str(said[name]) for name in ("act", "kind", "since", "user"))
+        uid, login = (int(str(said[name])) for name in ("uid", "loginuid"))
+        return cls(act, kind, since, uid, user, login)
 
     def due(self, hours: int) -> str:
         """Until when it should be approved, UTC."""
@@ -65,8 +96,7 @@ class Owed:
         """What stands open after another entry of the log."""
         said = entry.get("dec")
         if entry["ph"] == "batch" and "overridden" in entry:
-            new = Override(str(entry["req"]), str(entry["overridden"]), str(entry["t"])[:19] + "Z")
-            return replace(self, overrides=(*self.overrides, new))
+            return replace(self, overrides=(*self.overrides, Override.of(entry)))
         if entry["ph"] != "outcome" or entry.get("error") or not isinstance(said, Mapping):
             return self
         if entry["cmd"] == "approve" and "approves" in said:
@@ -119,6 +149,6 @@ def _read(said: JSON, number: int) -> tuple[Owed, int]:
     listed = said["overrides"]
     if not isinstance(listed, list):
         raise ValueError("does not list what stands open")
-    overrides = tuple(Override(**{name: str(one[name]) for name in _NAMES}) for one in listed)
+    overrides = tuple(Override.again(one) for one in listed)
     at = int(str(said["at"]))
     return Owed(at, str(said["policy"]), overrides), at

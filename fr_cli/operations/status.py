@@ -45,7 +45,7 @@ class Status:
     newest: str
     last: dict[str, str]
     pending: int
-    overrides: list[dict[str, str]]
+    overrides: list[dict[str, str | int]]
 
     @property
     def next_step(self) -> str:
@@ -124,7 +124,7 @@ def _backwards(path: Path) -> Iterator[bytes]:
         yield from (line for line in reversed(lines) if line.endswith(b"\n"))
 
 
-def _overrides(site: Site) -> list[dict[str, str]]:
+def _overrides(site: Site) -> list[dict[str, str | int]]:
     with suppress(FrError):
         if waiting := owed(site.audit / "audit.jsonl").overrides:
             from fr_cli.authority.policy import load_policy
