@@ -114,7 +114,7 @@ def signed_by(message: bytes, signature: bytes, signers: Mapping[str, PublicKey]
     with TemporaryDirectory(prefix="fr-") as folder:
         listed, given = Path(folder) / "allowed_signers", Path(folder) / "signature"
         listed.write_text(signers[name].signer(name))
-        given.write_bytes(signature)
+        given.write_bytes(signature.replace(b"\r\n", b"\n"))  # as mail may have brought it
         words = ["-Y", "verify", "-f", str(listed), "-I", name, "-n", NAMESPACE, "-s", str(given)]
         done = _keygen(words, message, seconds=60)
     if done.returncode:

@@ -16,6 +16,7 @@ OTHERS = {
     "__init__",
     "backup",
     "commands",
+    "consent",
     "draft",
     "evaluation",
     "main",
@@ -23,6 +24,7 @@ OTHERS = {
     "output",
     "page",
     "protection",
+    "put",
     "sheet",
     "wiring",
 }
