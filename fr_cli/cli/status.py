@@ -26,7 +26,8 @@ def status(context: typer.Context) -> None:
     rows = table("", "")
     for name, value in _told(found).items():
         rows.add_row(plain(name, "dim"), plain(value))
-    session.output.show(_document(found), rows, plain("To check all of it: fr doctor"))
+    told = [plain(one["told"], "yellow") for one in found.overrides]
+    session.output.show(_document(found), rows, *told, plain("To check all of it: fr doctor"))
 
 
 def _told(found: Status) -> dict[str, str]:
@@ -38,11 +39,6 @@ def _told(found: Status) -> dict[str, str]:
         "log": f"{found.entries:,} entries, the last at {found.newest}",
         **{f"last {name}": when for name, when in found.last.items()},
         "running or cut short": str(found.pending),
-        **{
-            f"not approved: {one['kind']}": f"act {one['act']}, due by {one['due']}: "
-            f"fr approve --override {one['act']}"
-            for one in found.overrides
-        },
     }
 
 

@@ -33,7 +33,7 @@ class Status:
     `last` has the time (UTC) of the newest finished act of each kind found in the last SCANNED
     bytes of the log, `newest` that of the last entry. `pending` counts acts that run, or were cut
     short. `overrides` are acts without their second person that nobody has approved since: `act`,
-    `kind`, `since`, and until when it should be `due`.
+    `kind`, `since`, who did it, until when it should be `due`, and what everybody is `told`.
     """
 
     home: Path
@@ -130,7 +130,9 @@ def _overrides(site: Site) -> list[dict[str, str | int]]:
             from fr_cli.authority.policy import load_policy
 
             hours = load_policy(site.policy)[0].approvals.valid_hours
-            return [vars(one) | {"due": one.due(hours)} for one in waiting]
+            return [
+                vars(one) | {"due": one.due(hours), "told": one.sentence(hours)} for one in waiting
+            ]
     return []
 
 

@@ -19,6 +19,8 @@ import yaml
 from fr_cli.audit.entry import JSON
 from fr_cli.authority.approval import Request
 from fr_cli.authority.policy import default_policy
+from fr_cli.cli.output import plain
+from fr_cli.cli.wiring import Session
 from fr_cli.errors import FrError
 from fr_cli.operations.approvals import Consent, Requested
 from fr_cli.operations.bench import Bench
@@ -83,6 +85,17 @@ class Station:
         text = path.read_bytes() if "approvals" in path.read_text() else default_policy()
         path.write_text(yaml.safe_dump(yaml.safe_load(text) | changes, sort_keys=False))
 
+    def duo(self, *acts: str) -> None:
+        """Alice does everything in this home, Bob reviews; these acts take both."""
+        roles = ["gallery-manager", "administrator", "tester", "officer"]
+        self.policy(
+            operators={
+                "alice": {"roles": roles, "key": self.public("alice")},
+                "bob": {"roles": ["reviewer"], "key": self.public("bob")},
+            },
+            approvals={"acts": [*acts], "valid_hours": 24},
+        )
+
     def bench(self, name: str = "alice", consent: Consent | None = None, **other: JSON) -> Bench:
         """The tools of the home, in somebody's hands."""
         bench = Bench(self.home, asker=who(name, **other))
@@ -145,6 +158,17 @@ class Station:
         """Another one, with the same people and the same log."""
         shutil.copytree(self.home, folder / "home")
         return Station(folder / "home", self.keys)
+
+
+def become(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """From now on `fr` runs in somebody's account."""
+
+    def bench(self: Session, *, wait: float | None = None) -> Bench:
+        made = Bench(self.home, None, wait=wait, asker=who(name))
+        made.tell = lambda notice: self.output.note(plain(notice))
+        return made
+
+    monkeypatch.setattr(Session, "bench", bench)
 
 
 def edited(data: bytes, **changes: Any) -> bytes:
