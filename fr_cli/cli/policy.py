@@ -37,9 +37,6 @@ def show(context: typer.Context) -> None:
     )
 
 
-app.command("put")(put)
-
-
 def _days(rules: Mapping[str, int | None]) -> str:
     return ", ".join(
         f"{name}: {f'{days:,} days' if days else 'no limit'}" for name, days in rules.items()
@@ -56,3 +53,6 @@ def check(context: typer.Context) -> None:
         {"schema": "fr/policy-check/1", "valid": True, "sha256": digest},
         plain("The policy is valid."),
     )
+
+
+app.command("put")(put)
