@@ -10,15 +10,16 @@ import base64
 import binascii
 import hashlib
 import re
-import shutil
-import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 from fr_cli.errors import ConfigurationError, NotAllowed
+
+if TYPE_CHECKING:
+    import subprocess
 
 #: What a signature is for stands in it, so that one for git or a file is none for an act.
 NAMESPACE = "fr-approval@v1"
@@ -111,6 +112,8 @@ def signed_by(message: bytes, signature: bytes, signers: Mapping[str, PublicKey]
             f"The signature of {name} was made for something else than an approval.",
             hint=f"Sign with: fr approve REQUEST, or ssh-keygen -Y sign -n {NAMESPACE}",
         )
+    from tempfile import TemporaryDirectory
+
     with TemporaryDirectory(prefix="fr-") as folder:
         listed, given = Path(folder) / "allowed_signers", Path(folder) / "signature"
         listed.write_text(signers[name].signer(name))
@@ -156,6 +159,9 @@ def _strings(data: bytes, count: int) -> list[bytes]:
 def _keygen(
     words: list[str], message: bytes, seconds: int, *, told: bool = False
 ) -> subprocess.CompletedProcess[bytes]:
+    import shutil
+    import subprocess
+
     program = shutil.which("ssh-keygen")
     if program is None:
         raise ConfigurationError(

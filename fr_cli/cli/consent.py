@@ -164,9 +164,7 @@ def show(session: Session, request: Request, file: Path) -> None:
             "expires": request.expires,
         },
         *(plain(line) for line in request.words()),
-        plain(
-            f"Nothing is done yet. The request is in {file}; it counts until {request.expires}."
-        ),
+        plain(f"Nothing is done yet. The request is in {file}; it counts until {request.expires}."),
         plain(f"Another operator signs it: fr approve {file}"),
         plain(f"Then run the same command with: --approved {file}"),
     )

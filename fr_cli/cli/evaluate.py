@@ -183,7 +183,9 @@ def evaluate(
 
     session = session_of(context)
     if forget_cache:
-        _forget(session)
+        from fr_cli.cli.evaluation.forget import forget
+
+        forget(session)
         return
     if compare:
         _compare(session, *compare)
@@ -238,18 +240,3 @@ def _compare(session: Session, first: Path, second: Path) -> None:
     with session.bench() as bench:
         result = compare(first, second, bench)
     session.output.show(document(result), *pictures(result))
-
-
-def _forget(session: Session) -> None:
-    from fr_cli.operations.cache import forget_by_act
-
-    with session.bench() as bench:
-        count, head = forget_by_act(bench)
-    session.output.show(
-        {
-            "schema": "fr/evaluate-forget-cache/1",
-            "forgotten": count,
-            "audit": {"size": head.size, "root": head.root},
-        },
-        plain(f"{count:,} templates of evaluation photos are forgotten: their keys are destroyed."),
-    )

@@ -72,7 +72,11 @@ def purge(
     if lift is not None:
         if dry_run or include_held or certificate:
             raise UsageProblem("--lift goes with --reason and --yes only.", hint="Leave the rest.")
-        _lift(session, lift, reason, given, yes=yes, wait=wait)
+        if not (yes or ask):
+            raise UsageProblem(
+                "Lifting lets a purged person be enrolled again.", hint="Confirm it with --yes."
+            )
+        _lift(session, lift, reason, given, wait)
         return
     from fr_cli.gallery.selection import Selection
     from fr_cli.operations.purge import Order, preview
@@ -126,20 +130,10 @@ def _confirm(session: Session, selection: Selection, *, yes: bool) -> None:
 
 
 def _lift(
-    session: Session,
-    subject_id: str,
-    reason: str,
-    given: consent.Given,
-    *,
-    yes: bool,
-    wait: float | None,
+    session: Session, subject_id: str, reason: str, given: consent.Given, wait: float | None
 ) -> None:
     from fr_cli.operations.purge import lift
 
-    if not (yes or given.target):
-        raise UsageProblem(
-            "Lifting lets a purged person be enrolled again.", hint="Confirm it with --yes."
-        )
     with session.bench(wait=wait) as bench, consent.seconded(session, bench, given):
         lifted = lift(subject_id, reason, bench)
     session.output.show(

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from fr_cli.audit.entry import JSON
 from fr_cli.errors import DONE_WITH_SKIPS, TargetMissed, UsageProblem
 from fr_cli.operations import calibration_files, fitting, in_force, suspects
-from fr_cli.operations.approvals import approved
 from fr_cli.operations.bench import Bench
 from fr_cli.operations.exclusions import Exclusions, read_exclusions
 from fr_cli.operations.gathering import gather
@@ -24,8 +23,6 @@ from fr_cli.operations.worst import Worst, worst
 from fr_cli.records import Head, Listener
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from fr_cli.decision.calibration import Calibration
     from fr_cli.evaluation.holdout import HeldOut
     from fr_cli.operations.in_force import InForce
@@ -108,7 +105,7 @@ def evaluate(study: Study, bench: Bench, listener: Listener) -> Evaluation:
             sample = compare(trial.data, exclusions.every, study.fusion).nonmated
             size = trial.references if study.site_data else None
             fitted = fitting.fit(sample, study, digest, bench, size)
-            by = _second(fitted, study.calibrate, bench)
+            by = fitting.allowed_by(fitted, study.calibrate, bench)
             data = calibration_files.signed(fitted, bench.signer, bench.site.origin, by)
             act.decide(calibration_written=calibration_files.write(data, study.calibrate))
             result = replace(result, fitted=fitted)
@@ -133,18 +130,6 @@ def evaluate(study: Study, bench: Bench, listener: Listener) -> Evaluation:
         # After the outcome: what the log does not name is not in force.
         result = replace(result, in_force=in_force.put_in_force(result.required.sealed, bench))
     return result
-
-
-def _second(fitted: Calibration, file: Path, bench: Bench) -> str:
-    """What allows a calibration to be put in force ("" for none needed): its request, or its act.
-
-    A file elsewhere puts nothing in force.
-    """
-    if file.resolve().parent != bench.site.calibration.resolve():
-        return ""
-    what = calibration_files.summary(fitted) | {"file": file.name}
-    by = approved(bench, "calibration", what)
-    return str(by.get("request") or by.get("override") or "")
 
 
 def _groups(

@@ -10,7 +10,6 @@ from typing import Any
 
 from fr_cli.audit.entry import JSON
 from fr_cli.audit.log import Act
-from fr_cli.audit.merkle import root_of
 from fr_cli.errors import NotAllowed, SubjectUnknown, UsageProblem
 from fr_cli.gallery import purging, suppression
 from fr_cli.gallery.gallery import Gallery
@@ -151,7 +150,7 @@ def _delete(
     if not plan.going and not again:
         _refuse_nothing(selection, plan, resumed=bool(finished))
     if plan.going:
-        approved(bench, *_asked(selection, plan))
+        approved(bench, _kind(selection, plan), plan.extent(selection))
     purged = purging.planned(gallery, plan.going)
     # On disk before the point of no return: no purge that is cut short lacks its trace.
     announce(purged, act)
@@ -168,25 +167,11 @@ def _delete(
     return _Done(plan, [*again, *purged], others, shared, generation, gallery.wrapping.epoch)
 
 
-def _asked(selection: Selection, plan: Plan) -> tuple[str, dict[str, JSON]]:
-    """The kind of act that this is for a policy ("" for what its schedule does), and all it does.
-
-    The schedule keeps what is on hold; several people are more than one.
-    """
-    uids = sorted(one.uid for going in plan.going for one in going.references)
-    people = sorted(going.subject.uid for going in plan.going)
-    kind = "bulk-delete" if len(people) > 1 else "purge"
+def _kind(selection: Selection, plan: Plan) -> str:
+    """As what a policy may give this to two people; "" for what its own schedule does."""
     if selection.kind == "expired" and not selection.include_held:
-        kind = ""
-    return kind, {
-        "selection": selection.kind,
-        "value": selection.value,
-        "holds": "deleted too" if selection.include_held else "kept",
-        "people": len(people),
-        "references": len(uids),
-        # Nothing more and nothing less: one reference enrolled meanwhile is another request.
-        "ids": root_of([*people, *uids]),
-    }
+        return ""
+    return "bulk-delete" if len(plan.going) > 1 else "purge"
 
 
 def _forget_cached(plan: Plan, selection: Selection, bench: Bench) -> None:
