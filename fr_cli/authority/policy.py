@@ -15,7 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationIn
 
 from fr_cli.authority.faults import faults
 from fr_cli.authority.parsing import LONGEST, Place, Problem, parse
-from fr_cli.authority.roles import Role
+from fr_cli.authority.roles import Role, acts_of
+from fr_cli.authority.ssh import PublicKey, may_sign_as
 from fr_cli.errors import ConfigurationError, NotAllowed
 
 Share = Annotated[float, Field(gt=0, lt=1)]
@@ -158,6 +159,36 @@ class Policy(_Strict):
                 f"The policy knows no reason {reason!r}.",
                 hint=f"Give one of: {', '.join(sorted(self.reasons))}.",
             ) from None
+
+    @field_validator("operators")
+    @classmethod
+    def _a_key_is_of_one_person(cls, operators: dict[str, Operator]) -> dict[str, Operator]:
+        owners: dict[bytes, str] = {}
+        for name, operator in operators.items():
+            if not operator.key:
+                continue
+            if not may_sign_as(name):
+                raise ValueError(f"gives a key to {name!r}, a name that no signature can carry")
+            try:
+                blob = PublicKey.parse(operator.key).blob
+            except ValueError as trouble:
+                raise ValueError(f"has a key of {name} that {trouble}") from None
+            if blob in owners:
+                raise ValueError(f"gives one key to two people: {owners[blob]} and {name}")
+            owners[blob] = name
+        return operators
+
+    @field_validator("approvals")
+    @classmethod
+    def _somebody_may_approve(cls, approvals: Approvals, said: ValidationInfo) -> Approvals:
+        operators: dict[str, Operator] = said.data.get("operators", {})
+        able = [one for one in operators.values() if one.key and "approve" in acts_of(one.roles)]
+        if approvals.acts and "operators" in said.data and not (able and len(operators) > 1):
+            raise ValueError(
+                "needs two operators, one of them with a key and a role that approves "
+                "(reviewer, gallery-manager, administrator)"
+            )
+        return approvals
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ COMMANDS = {
     "purge": "Delete subjects for good: one, those of a watchlist or source, the expired, or all.",
     "watchlist": "Keep watchlists: who may be searched for, why, and until when.",
     "sample": "Draw dip samples of the references, and say how many are wrong.",
+    "approve": "Sign what another operator asks for, as the second person, with your own SSH key.",
     "gallery": "Look after the gallery.",
     "upgrade": "Bring a home of an older version up to this one.",
     "models": "Fetch and check weights.",
@@ -29,7 +30,7 @@ COMMANDS = {
     "doctor": "Check the installation and the home, and say what mends it.",
     "audit": "Check, prove, read and look after the signed log.",
     "report": "Report on a period from the log.",
-    "policy": "Show and check the policy.",
+    "policy": "Show, check and change the policy.",
 }
 
 

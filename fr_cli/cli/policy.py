@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from fr_cli.cli.output import plain, table
+from fr_cli.cli.put import put
 from fr_cli.cli.wiring import session_of
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from fr_cli.authority.policy import Policy, Reading
 
 app = typer.Typer(
-    help="Show and check the policy.",
+    help="Show, check and change the policy.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -189,3 +190,6 @@ def clock(
         plain(f"From here on the clock is believed: it is {now}."),
         plain(f"Entry {head.size} of the audit log.", "dim"),
     )
+
+
+app.command("put")(put)

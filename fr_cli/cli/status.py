@@ -26,7 +26,8 @@ def status(context: typer.Context) -> None:
     rows = table("", "")
     for name, value in _told(found).items():
         rows.add_row(plain(name, "dim"), plain(value))
-    session.output.show(_document(found), rows, plain("To check all of it: fr doctor"))
+    told = [plain(one["told"], "yellow") for one in found.overrides]
+    session.output.show(_document(found), rows, *told, plain("To check all of it: fr doctor"))
 
 
 def _told(found: Status) -> dict[str, str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from fr_cli.cli.output import Output, TerminalListener
+from fr_cli.cli.output import Output, TerminalListener, plain
 
 if TYPE_CHECKING:
     from fr_cli.keys.passphrase import Ask
@@ -35,7 +35,9 @@ class Session:
         """
         from fr_cli.operations.bench import Bench
 
-        return Bench(self.home, terminal(), wait=wait)
+        bench = Bench(self.home, terminal(), wait=wait)
+        bench.tell = lambda notice: self.output.note(plain(notice, "yellow"))
+        return bench
 
     def new_passphrase(self) -> bytes:
         """A passphrase to be set; ConfigurationError (3) where none can be had."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Literal, NamedTuple
 
+from fr_cli.audit.merkle import root_of
 from fr_cli.gallery.retention import HOLD, Facts, Verdict, is_hold, judge
 from fr_cli.gallery.rows import Subject
 from fr_cli.gallery.store import Store
@@ -81,6 +82,22 @@ class Plan:
     kept: Counter[str] = field(default_factory=Counter)
     doubts: Counter[str] = field(default_factory=Counter)
     staying: list[Listed] = field(default_factory=list)
+
+    def extent(self, selection: Selection) -> dict[str, str | int]:
+        """What goes, for somebody who is to agree to exactly that.
+
+        `ids` is the root over the random ids of all people and references, in order.
+        """
+        people = sorted(going.subject.uid for going in self.going)
+        references = sorted(one.uid for going in self.going for one in going.references)
+        return {
+            "selection": selection.kind,
+            "value": selection.value,
+            "holds": "deleted too" if selection.include_held else "kept",
+            "people": len(people),
+            "references": len(references),
+            "ids": root_of([*people, *references]),
+        }
 
 
 class _Row(NamedTuple):

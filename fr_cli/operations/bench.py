@@ -7,7 +7,7 @@ folder, the command line from `--home`.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from fr_cli.gallery.gallery import Gallery
     from fr_cli.gallery.lock import Turn
     from fr_cli.keys.passphrase import Ask
+    from fr_cli.operations.approvals import Consent, Second
     from fr_cli.operations.calibration_files import InForce
 
 
@@ -56,6 +57,17 @@ class Bench:
         self._passphrase = Passphrase(ask)
         self.wait = wait
         self.asker = asker
+        #: What stands behind the act that runs now, and what everybody is to be told at its end.
+        self.second: Second | None = None
+        self.notices: list[str] = []
+        self.tell: Callable[[str], None] | None = None
+
+    @cached_property
+    def consent(self) -> Consent:
+        """What the operator brought for acts of two persons: nothing, unless it is set."""
+        from fr_cli.operations.approvals import Consent
+
+        return Consent()
 
     @cached_property
     def signer(self) -> SigningKey:
@@ -93,6 +105,7 @@ class Bench:
         from fr_cli.authority.identity import permit
         from fr_cli.authority.limits import believe
         from fr_cli.authority.roles import SEARCHES
+        from fr_cli.operations.approvals import seconded
 
         newest = None
         with contextlib.suppress(AuditBroken):  # then whoever writes the intent says what is wrong
@@ -101,7 +114,7 @@ class Bench:
         if newest and now < newest and not corrects:
             intent[CLOCK] = utc(newest, exact=True)
         intent["policy"] = self.policy_digest
-        with self.audit.act(command, kind, **intent) as act:
+        with seconded(self, command, kind, **intent) as act:
             policy = self.policy
             if not corrects:
                 believe(now, newest or newest_time(self.audit.path))
@@ -233,7 +246,7 @@ class Bench:
             return self.calibration
         from fr_cli.operations.calibration_files import in_force
 
-        found = in_force(self.site, self.fingerprint, fusion)
+        found = self._checked(in_force(self.site, self.fingerprint, fusion))
         return found.calibration if found else None
 
     @property
@@ -250,10 +263,18 @@ class Bench:
     def _calibration(self) -> InForce | None:
         from fr_cli.operations.calibration_files import in_force
 
-        return in_force(self.site, self.fingerprint, "best")
+        return self._checked(in_force(self.site, self.fingerprint, "best"))
+
+    def _checked(self, found: InForce | None) -> InForce | None:
+        if found and "calibration" in self.policy.approvals.acts:
+            found.refuse_unapproved()
+        return found
 
     def close(self) -> None:
-        """End child processes."""
+        """End child processes; say what everybody is to be told."""
+        if self.tell:
+            for notice in self.notices:
+                self.tell(notice)
         if "pipeline" in self.__dict__:
             self.pipeline.close()
 

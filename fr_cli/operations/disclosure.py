@@ -18,6 +18,7 @@ from fr_cli.audit.reader import Reading
 from fr_cli.audit.show import ActRecord, acts
 from fr_cli.errors import ConfigurationError, UsageProblem
 from fr_cli.keys import AUDIT_PUBLIC
+from fr_cli.operations.approvals import approved
 from fr_cli.operations.audit import log_of, prove_entry
 from fr_cli.operations.bench import Bench
 from fr_cli.operations.disclosure_pages import Case, write_pages
@@ -55,6 +56,7 @@ def export(
     why: dict[str, JSON] = {"case": case, **reasoned(reason)}
     with _draft(out) as draft:
         with bench.act("audit export", "disclosure", why=why, to=recipient) as act:
+            approved(bench, "export", {"case": case, "to": recipient})
             found = _case(case, recipient, bench, listener)
             reading = _proven(found, bench, listener)
             files = _write(draft, found, reading, bench)

@@ -108,7 +108,8 @@ def evaluate(study: Study, bench: Bench, listener: Listener) -> Evaluation:
             sample = compare(trial.data, exclusions.every, study.fusion).nonmated
             size = trial.references if study.site_data else None
             fitted = fitting.fit(sample, study, digest, bench, size)
-            data = calibration_files.signed(fitted, bench.signer, bench.site.origin)
+            by = fitting.allowed_by(fitted, study.calibrate, bench)
+            data = calibration_files.signed(fitted, bench.signer, bench.site.origin, by)
             act.decide(calibration_written=calibration_files.write(data, study.calibrate))
             result = replace(result, fitted=fitted)
         if study.pairs:

@@ -17,6 +17,7 @@ from fr_cli.audit.note import Note
 from fr_cli.audit.show import ActRecord, Filter, acts, moment
 from fr_cli.casework.searches import Verifiers
 from fr_cli.errors import GalleryMissing, SubjectUnknown, UsageProblem
+from fr_cli.operations.approvals import approved
 from fr_cli.operations.audit import log_of
 from fr_cli.operations.bench import Bench
 from fr_cli.operations.grounds import why
@@ -170,6 +171,9 @@ def extract(
     kind = "disclosure" if recipient else "consultation"
     asked: dict[str, JSON] = {"asked": {"since": since, "until": until}, **why(reason)}
     with bench.act("audit extract", kind, to=recipient, **asked) as act:
+        # A look of one's own hands nothing out.
+        asks = "export" if recipient else ""
+        approved(bench, asks, {"since": since, "until": until, "to": recipient})
         reading = log_of(bench.site.home, None, None).read(listener=listener)
         found, deciding = [], Verifiers()
         for one in acts(reading):

@@ -122,6 +122,9 @@ def identify(question: Question, bench: Bench) -> Identification:
             answer = _under_licence(answer, bench.site.model)
             if bench.calibration_note:
                 answer = replace(answer, warnings=(*answer.warnings, bench.calibration_note))
+            # They stand in the answer, so that they need not be told at its end.
+            open_overrides, bench.notices = bench.notices, []
+            answer = replace(answer, warnings=(*answer.warnings, *open_overrides))
             named = [one.reference_uid for one in answer.candidates] if question.sheet else []
             origins = gallery.origins(named)
             faces = _faces(named, gallery, bench) if bench.policy.keep_photos else {}

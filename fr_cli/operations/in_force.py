@@ -42,8 +42,9 @@ class InForce:
 
     It covers searches with the model of `fingerprint`, this `fusion` and `engine`, at `cosine` or
     above, among at most `references`, up to and including the day `until`; there, by its data,
-    FPIR is at most `fpir`. `measured_on` says of what it was made, `sha256` is that of its file.
-    `act` is the evaluation's id in the log.
+    FPIR is at most `fpir`. `measured_on` says of what it was made, `sha256` is that of its file,
+    `approved` whether a second person stands behind it, or an override in the log. `act` is the
+    evaluation's id in the log.
     """
 
     fingerprint: str
@@ -61,6 +62,7 @@ class InForce:
     targets: str
     measured_on: Mapping[str, int]
     sha256: str
+    approved: bool = False
 
     @property
     def over(self) -> bool:
@@ -97,6 +99,9 @@ def standing(bench: Bench, answer: Answer, compared: Compared) -> Standing:
     evaluation = in_force(bench)
     if evaluation is None:
         return Standing(None, "No evaluation on this force's own photos is in force")
+    if "evaluation" in bench.policy.approvals.acts and not evaluation.approved:
+        named = f"The evaluation in force (of {evaluation.made[:10]})"
+        return Standing(evaluation, f"{named} has no second person behind it")
     return Standing(evaluation, _gap(evaluation, bench.fingerprint, answer, compared))
 
 
@@ -222,6 +227,7 @@ def _read(document: Mapping[str, Any], sha256: str) -> InForce:
         targets=str(document["targets"]),
         measured_on={str(name): int(count) for name, count in document["measured_on"].items()},
         sha256=sha256,
+        approved=bool(document.get("approval")),
     )
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from fr_cli.audit.entry import JSON
 from fr_cli.operations import in_force
+from fr_cli.operations.approvals import approved
 from fr_cli.operations.bench import Bench
 from fr_cli.operations.gate import Check, Evidence, among, gate, group_thresholds, passes
 from fr_cli.operations.targets import Targets, load_targets
@@ -89,8 +90,11 @@ class Demand:
         if not held.passed:
             return held
         what = self._approved(trial, rates, evidence, data, bench)
-        what["act"] = act
         days = self.targets.in_force.days
+        asked = {name: one for name, one in what.items() if name != "policy"}
+        if by := approved(bench, "evaluation", asked | {"days": days}):
+            what["approval"] = by
+        what["act"] = act
         return replace(held, statement=in_force.statement(what, bench, days))
 
     def _evidence(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import pwd
 import re
 import shutil
 import subprocess
@@ -13,6 +14,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.conftest import Fr
 from tests.docs import console
@@ -182,6 +184,7 @@ _BY_NAME = {
     "last",
     "weights",
     "provenance",
+    "what",
 }
 
 
@@ -203,6 +206,31 @@ def _pending(fr: Fr) -> str:
 
 def _decided(fr: Fr) -> dict[str, Any]:
     return fr.json("decide", _pending(fr), "--reject-all", "--reason", "nose differs")
+
+
+def _of_two_people(fr: Fr, desk: Path) -> list[dict[str, Any]]:
+    """The documents of asking, approving and overriding, in a home where a purge takes two."""
+    for name in ("alice", "bob"):
+        subprocess.run(["ssh-keygen", "-q", "-N", "", "-f", desk / name], check=True)
+    said = yaml.safe_load((fr.home / "policy.yaml").read_text())
+    said["operators"] = {
+        name: {"roles": [role], "key": " ".join((desk / f"{key}.pub").read_text().split()[:2])}
+        for name, role, key in (
+            (pwd.getpwuid(os.getuid()).pw_name, "gallery-manager", "alice"),
+            ("bob", "reviewer", "bob"),
+        )
+    }
+    said["approvals"] = {"acts": ["purge"]}
+    (desk / "new.yaml").write_text(yaml.safe_dump(said))
+    put = fr.json("policy", "put", desk / "new.yaml")
+    request = desk / "request.json"
+    asked = fr.json("purge", "--subject", "P001", "--request", request)
+    approved = fr.json("approve", request, "--key", desk / "bob", "--yes")
+    fr.json("purge", "--subject", "P001", "--yes", "--override", "order 7")
+    status = fr.json("status")
+    (waiting,) = status["overrides"]
+    after = fr.json("approve", "--override", waiting["act"], "--key", desk / "bob", "--yes")
+    return [put, asked, approved, status, after]
 
 
 def test_every_json_field_is_explained(desk: Path) -> None:
@@ -264,6 +292,7 @@ def test_every_json_field_is_explained(desk: Path) -> None:
         fr.json("purge", "--subject", "P003", "--yes"),
         fr.json("purge", "--lift", "P003", "--yes"),
         fr.json("audit", "verify"),
+        *_of_two_people(fr, desk),
     ]
     page = (DOCS / "reference" / "json.md").read_text(encoding="utf-8")
     sections = dict(re.findall(r"^## (fr/\S+)\n(.*?)(?=^## |\Z)", page, re.MULTILINE | re.DOTALL))

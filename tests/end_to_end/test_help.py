@@ -16,6 +16,7 @@ OTHERS = {
     "__init__",
     "backup",
     "commands",
+    "consent",
     "draft",
     "evaluation",
     "main",
@@ -24,6 +25,7 @@ OTHERS = {
     "page",
     "protection",
     "oversight",
+    "put",
     "sheet",
     "wiring",
 }
