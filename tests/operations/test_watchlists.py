@@ -249,3 +249,16 @@ def test_a_backup_of_the_schema_before_is_restored(
     assert manager.json("watchlist", "list")["watchlists"] == []
     assert manager.found(photo(MATED)) == [MATED]
     manager.whole()
+
+
+def test_where_there_are_operators_one_of_them_authorises(
+    manager: Fr, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Who may make one is a matter of roles, and tested with them.
+    monkeypatch.setattr("fr_cli.authority.identity.permit", lambda *_: None)
+    policy = manager.home / "policy.yaml"
+    policy.write_text(policy.read_text() + "\noperators:\n  weasel: {roles: [gallery-manager]}\n")
+    error = create(manager, "w", code=4)
+    assert "Insp 42 is not an operator" in error["message"]
+    words = [*CHARTER[:3], "weasel", *CHARTER[4:]]
+    assert manager.json("watchlist", "create", "w", *words)["watchlist"]["authoriser"] == "weasel"
