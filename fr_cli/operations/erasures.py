@@ -119,7 +119,8 @@ def purged_by(log: Log, listener: Listener, backup: str = "") -> Gone:
             continue
         if entry["cmd"] == CLOSE:
             if entry["ph"] == "outcome" and isinstance(decision := entry.get("dec"), Mapping):
-                gone.closed.add(str(decision.get("watchlist")))
+                uids = decision.get("closed")
+                gone.closed.update(map(str, uids if isinstance(uids, list) else ()))
             continue
         for one in _listed(entry.get("finished_purge")):
             gone._add(one)

@@ -16,7 +16,7 @@ from fr_cli.casework import watchlists as rules
 from fr_cli.errors import GalleryLocked, UsageProblem
 from fr_cli.gallery import watchlists as lists
 from fr_cli.gallery.store import Store
-from fr_cli.gallery.watchlists import Member, Watchlist
+from fr_cli.gallery.watchlists import Watchlist
 from fr_cli.operations.bench import Bench
 from fr_cli.operations.erasures import CLOSE
 from fr_cli.operations.grounds import why
@@ -64,9 +64,9 @@ def create(charter: Charter, people: People, bench: Bench, *, dry_run: bool = Fa
         charter.expires, charter.limit, utc(datetime.now(UTC)), account(bench), "", 0,
     )  # fmt: skip
     said: dict[str, JSON] = {
-        "purpose": _safe(charter.purpose),
-        "authoriser": _safe(charter.authoriser),
-        "expires": _safe(charter.expires),
+        "purpose": safe(charter.purpose),
+        "authoriser": safe(charter.authoriser),
+        "expires": safe(charter.expires),
         "limit": min(charter.limit, 2**50),
     }
     with _act("create", charter.name, people, bench, dry_run, **said) as (act, store):
@@ -129,55 +129,41 @@ def remove(name: str, people: People, bench: Bench, *, dry_run: bool = False) ->
     return _changed(act, after, selected, len(going), dry_run)
 
 
-def close(name: str, reason: str, bench: Bench) -> Changed:
-    """End a watchlist for good: who stood on it, and why, is deleted; they stay enrolled."""
+@dataclass(frozen=True)
+class Closed:
+    """Which watchlists were closed, and how many memberships were deleted."""
+
+    watchlists: tuple[Watchlist, ...]
+    removed: int
+    head: Head
+
+
+def close(name: str | None, reason: str, bench: Bench) -> Closed:
+    """End a watchlist for good, or all that have expired (None), which may be none.
+
+    Who stood on it, and why, is deleted; they stay enrolled.
+    """
+    intent = {"policy": bench.policy_digest, "name": safe(name or ""), **why(reason)}
+    intent |= {"expired": True} if name is None else {}
     with (
-        bench.act(
-            CLOSE, "erasure", policy=bench.policy_digest, name=_safe(name), **why(reason)
-        ) as act,
+        bench.act(CLOSE, "erasure", **intent) as act,
         bench.gallery(act) as gallery,
         changing(gallery, act),
     ):
-        one = found(gallery.store, name)
-        one.refuse_closed()
-        gone = lists.member_uids(gallery.store, one.pk)
-        lists.close(gallery.store, [one.uid], now := utc(datetime.now(UTC)))
-        after = replace(one, members=0, closed_at=now)
-        _decide(act, after, gone, removed=len(gone))
-    return _changed(act, after, gone, len(gone), dry_run=False)
-
-
-@dataclass(frozen=True)
-class Listed:
-    """The watchlists that were made, and how many references the feed gives each label.
-
-    A label of the name of a watchlist that was made means nothing in a search.
-    """
-
-    watchlists: tuple[Watchlist, ...]
-    labels: Mapping[str, int]
-
-
-def listed(bench: Bench) -> Listed:
-    """Every watchlist, closed ones too, and every label of the feed."""
-    with bench.act("watchlist list", "administration") as act, bench.gallery(act) as gallery:
-        with gallery.store.snapshot():
-            result = Listed(tuple(lists.all_watchlists(gallery.store)), lists.labels(gallery.store))
-        act.decide(watchlists=len(result.watchlists), labels=len(result.labels))
-    return result
-
-
-def show(name: str, bench: Bench) -> tuple[Watchlist, list[Member]]:
-    """A watchlist with who stands on it, why, since when and by whom."""
-    with (
-        bench.act("watchlist show", "consultation", name=_safe(name)) as act,
-        bench.gallery(act) as gallery,
-        gallery.store.snapshot(),
-    ):
-        one = found(gallery.store, name)
-        members = lists.members(gallery.store, one.pk)
-        act.decide(watchlist=one.uid, members=len(members))
-    return one, members
+        store, now = gallery.store, utc(datetime.now(UTC))
+        if name is None:
+            everyone = lists.all_watchlists(store)
+            ending = [one for one in everyone if one.state(_today()) == "expired"]
+        else:
+            ending = [found(store, name)]
+            ending[0].refuse_closed()
+        gone = [uid for one in ending for uid in lists.member_uids(store, one.pk).values()]
+        uids = [one.uid for one in ending]
+        lists.close(store, uids, now)
+        act.decide(closed=uids, removed=len(gone), root=root_of(sorted(gone)))
+    assert act.head is not None
+    after = tuple(replace(one, members=0, closed_at=now) for one in ending)
+    return Closed(after, len(gone), act.head)
 
 
 def found(store: Store, name: str) -> Watchlist:
@@ -205,11 +191,11 @@ def _act(
     word: str, name: str, people: People, bench: Bench, dry_run: bool, **said: JSON
 ) -> Iterator[tuple[Act, Store]]:
     """A change of a watchlist in the log, under the lock of the gallery."""
-    asked: dict[str, JSON] = {"policy": bench.policy_digest, "name": _safe(name), **said}
+    asked: dict[str, JSON] = {"policy": bench.policy_digest, "name": safe(name), **said}
     if people.where:  # the columns alone: a value may be anything, also a name
-        asked["where"] = [_safe(text.partition("=")[0]) for text in people.where]
+        asked["where"] = [safe(text.partition("=")[0]) for text in people.where]
     if people.reason:
-        asked["why"] = {"reason": _safe(people.reason)}
+        asked["why"] = {"reason": safe(people.reason)}
     if dry_run:
         asked["dry_run"] = True
     kind = "administration" if dry_run else "alteration"
@@ -236,8 +222,8 @@ def _changed(
     return Changed(one, len(selected), changed, len(selected) - changed, dry_run, act.head)
 
 
-def _safe(text: str) -> str:
-    """For the intent, which is written before the text is judged."""
+def safe(text: str) -> str:
+    """A text as the intent has it, which is written before the text is judged."""
     return text if rules.is_text(text) else UNREADABLE
 
 

@@ -16,6 +16,7 @@ from fr_cli.gallery.watchlists import ALL, Watchlist
 from fr_cli.records import Silence
 
 from .conftest import House, Vector, one_each, purge_selected, vectors
+from .test_crash import every_step
 
 REASON = "seen with a van of the make in the profile"
 
@@ -179,3 +180,32 @@ def test_the_database_itself_refuses_more_than_ten_thousand(house: House) -> Non
         make(gallery, "w")
         with pytest.raises(Exception, match="CHECK"):
             gallery.store.db.execute("UPDATE watchlists SET size_limit = 10001")
+
+
+def test_a_closing_that_was_cut_short_is_finished_by_the_same_command(listed: House) -> None:
+    def close(gallery: Gallery) -> None:
+        watchlists.close(gallery.store, ["uid of one"], "2026-05-05T00:00:00Z")
+
+    seen = set()
+
+    def check(house: House) -> None:
+        with house.open() as gallery, gallery.writing():
+            one, two = watchlists.all_watchlists(gallery.store)
+            seen.add((one.members, bool(one.closed_at)))
+            assert two.members == 2
+            close(gallery)
+            one, two = watchlists.all_watchlists(gallery.store)
+            assert (one.members, one.closed_at[:4], two.members) == (0, "2026", 2)
+            assert inspect(gallery, Silence()) == []
+
+    assert every_step(listed, close, check) >= 4
+    # Never closed with somebody still on it.
+    assert seen == {(2, False), (0, False), (0, True)}
+
+
+def test_a_watchlist_is_made_with_everybody_or_not_at_all(six: tuple[House, Vector]) -> None:
+    def check(house: House) -> None:
+        with house.open() as gallery:
+            assert [one.members for one in watchlists.all_watchlists(gallery.store)] in ([], [3])
+
+    assert every_step(six[0], lambda gallery: make(gallery, "w", "s0", "s1", "s5"), check) >= 2

@@ -201,6 +201,24 @@ def test_who_is_purged_is_on_no_watchlist_and_stays_off(manager: Fr, tmp_path: P
     manager.whole()
 
 
+def test_what_has_expired_is_closed_together(manager: Fr) -> None:
+    assert manager.json("watchlist", "close", "--expired")["watchlists"] == []
+    for name, person in (("a", "P001"), ("b", "P002"), ("c", "P003")):
+        create(manager, name, "--subject", person, "--reason", "r")
+    with sqlite3.connect(manager.home / "gallery" / "gallery.db") as db:
+        db.execute("UPDATE watchlists SET expires = '2020-01-01' WHERE name != 'c'")
+    closed = manager.json("watchlist", "close", "--expired")
+    assert ([one["name"] for one in closed["watchlists"]], closed["removed"]) == (["a", "b"], 2)
+    assert {one["state"] for one in closed["watchlists"]} == {"closed"}
+    states = [one["state"] for one in manager.json("watchlist", "list")["watchlists"]]
+    assert states == ["closed", "closed", "open"]
+    (*_, end) = (one for one in manager.log() if one["cmd"] == "watchlist close")
+    assert end["dec"]["closed"] == [one["id"] for one in closed["watchlists"]]
+    for words in ((), ("c", "--expired")):
+        assert manager.json("watchlist", "close", *words, "--yes", code=2)["hint"]
+    manager.whole()
+
+
 def test_a_watchlist_that_was_closed_does_not_come_back_from_a_backup(
     manager: Fr, tmp_path: Path
 ) -> None:
@@ -231,3 +249,16 @@ def test_a_backup_of_the_schema_before_is_restored(
     assert manager.json("watchlist", "list")["watchlists"] == []
     assert manager.found(photo(MATED)) == [MATED]
     manager.whole()
+
+
+def test_where_there_are_operators_one_of_them_authorises(
+    manager: Fr, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Who may make one is a matter of roles, and tested with them.
+    monkeypatch.setattr("fr_cli.authority.identity.permit", lambda *_: None)
+    policy = manager.home / "policy.yaml"
+    policy.write_text(policy.read_text() + "\noperators:\n  weasel: {roles: [gallery-manager]}\n")
+    error = create(manager, "w", code=4)
+    assert "Insp 42 is not an operator" in error["message"]
+    words = [*CHARTER[:3], "weasel", *CHARTER[4:]]
+    assert manager.json("watchlist", "create", "w", *words)["watchlist"]["authoriser"] == "weasel"

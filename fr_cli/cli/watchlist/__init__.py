@@ -9,7 +9,14 @@ import typer
 
 from fr_cli.cli.options import Wait
 from fr_cli.cli.output import plain, table
-from fr_cli.cli.watchlist.words import document, pictures, state, watchlist_document
+from fr_cli.cli.watchlist.words import (
+    closed_document,
+    closed_pictures,
+    document,
+    pictures,
+    state,
+    watchlist_document,
+)
 from fr_cli.cli.wiring import Session, session_of
 from fr_cli.errors import UsageProblem
 from fr_cli.records import counted
@@ -137,7 +144,12 @@ def _change(
 @app.command("close")
 def close(
     context: typer.Context,
-    name: Name,
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="The name of the watchlist.")
+    ] = None,
+    expired: Annotated[
+        bool, typer.Option("--expired", help="All that have expired; never asks.")
+    ] = False,
     reason: Annotated[str, typer.Option("--reason", help="Why; no name.")] = "",
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     wait: Wait = None,
@@ -145,22 +157,25 @@ def close(
     """End a watchlist for good, and delete who stood on it and why. They stay enrolled."""
     from fr_cli.operations import watchlists as operation
 
-    if not yes:
+    if (name is None) != expired:
+        raise UsageProblem("Either one watchlist is closed, or all that have expired.",
+                           hint="Give NAME, or --expired.")  # fmt: skip
+    if name is not None and not yes:
         raise UsageProblem("Closing cannot be undone.", hint="Confirm it with --yes.")
     session = session_of(context)
     with session.bench(wait=wait) as bench:
         result = operation.close(name, reason, bench)
-    session.output.show(document("close", result), *pictures("close", result))
+    session.output.show(closed_document(result), *closed_pictures(result))
 
 
 @app.command("list")
 def list_all(context: typer.Context) -> None:
     """List watchlists, and what the feed calls so."""
-    from fr_cli.operations import watchlists as operation
+    from fr_cli.operations.watchlists_shown import listed
 
     session = session_of(context)
     with session.bench() as bench:
-        result = operation.listed(bench)
+        result = listed(bench)
     made = {one.name for one in result.watchlists}
     rows = table("Watchlist", "State", "People", "Expires", "Authorised by", "Purpose")
     for one in result.watchlists:
@@ -188,11 +203,11 @@ def show(context: typer.Context, name: Name) -> None:
     """Say who stands on a watchlist, why, since when and by whom."""
     from dataclasses import asdict
 
-    from fr_cli.operations import watchlists as operation
+    from fr_cli.operations.watchlists_shown import shown
 
     session = session_of(context)
     with session.bench() as bench:
-        one, members = operation.show(name, bench)
+        one, members = shown(name, bench)
     rows = table("Subject", "References", "Since", "By", "Reason", right=("References",))
     for member in members[:SHOWN]:
         columns = (member.subject_id, member.references, member.added_at[:10], member.added_by,

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from fr_cli.gallery.watchlists import Watchlist
-    from fr_cli.operations.watchlists import Changed
+    from fr_cli.operations.watchlists import Changed, Closed
 
 
 def state(one: Watchlist) -> str:
@@ -59,13 +59,34 @@ def pictures(word: str, result: Changed) -> list[RenderableType]:
         "add": f"{people} {would or ''}added to {one.name}; on it before: {result.already:,}.",
         "remove": f"{people} {would or ''}taken off {one.name}; not on it before: "
         f"{result.already:,}. They stay enrolled.",
-        "close": f"{one.name} is closed, and who stood on it is deleted ({people}). They stay "
-        "enrolled.",
     }[word]
     size = f"{one.members:,} of {counted(one.size_limit, 'person', 'people')}"
     second = f"On it {would or 'are '}{size}, until {one.expires}."
     return [
         plain(first),
-        *([] if word == "close" else [plain(second)]),
+        plain(second),
+        plain(f"Entry {result.head.size} of the audit log.", "dim"),
+    ]
+
+
+def closed_document(result: Closed) -> dict[str, Any]:
+    """The JSON document `fr/watchlist-close/1`."""
+    return {
+        "schema": "fr/watchlist-close/1",
+        "watchlists": [watchlist_document(one) for one in result.watchlists],
+        "removed": result.removed,
+        "audit": {"size": result.head.size, "root": result.head.root},
+    }
+
+
+def closed_pictures(result: Closed) -> list[RenderableType]:
+    """What was closed, in words."""
+    names = ", ".join(one.name for one in result.watchlists)
+    first = (
+        f"{names}: closed, and who stood on it is deleted "
+        f"({counted(result.removed, 'person', 'people')}). They stay enrolled."
+    )
+    return [
+        plain(first if names else "No watchlist has expired."),
         plain(f"Entry {result.head.size} of the audit log.", "dim"),
     ]
