@@ -26,6 +26,7 @@ COMMANDS = {
     "audit": "Check, prove, read and look after the signed log.",
     "report": "Report on a period from the log.",
     "policy": "Show and check the policy.",
+    "serve": "Serve this home to the accounts that its policy names, over a Unix socket.",
 }
 
 

@@ -87,10 +87,14 @@ def root(
 
     A candidate is somebody to look at. The officer decides, not the machine.
     """
-    context.obj = new_session(home, as_json=as_json, debug=debug)
+    session = context.obj = new_session(home, as_json=as_json, debug=debug)
     if version:
         typer.echo(f"fr {__version__}")
     elif context.invoked_subcommand is None:
         from fr_cli.cli.status import first_words
 
-        first_words(context.obj)
+        first_words(session)
+    elif session.station is not None:
+        from fr_cli.cli.station import route
+
+        route(context, session)
