@@ -16,6 +16,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from fr_cli.face.formats import MAX_BYTES
+
 _START = struct.Struct(">4sI")
 _MARK = b"fr/1"
 #: Bytes that are taken from a socket at once.
@@ -41,13 +43,13 @@ class Limits:
 
 #: A request: a photo of at most what the decoder takes and one byte more for it to refuse, or a
 #: few small files.
-REQUEST = Limits(header=1 << 16, blobs=16, bytes=20_000_001)
+REQUEST = Limits(header=1 << 16, blobs=16, bytes=MAX_BYTES + 1)
 #: A line of a feed with its photo; a line may have as many free columns as fit into a megabyte.
-ROW = Limits(header=1 << 21, blobs=1, bytes=20_000_001)
+ROW = Limits(header=1 << 21, blobs=1, bytes=MAX_BYTES + 1)
 #: What the service itself writes.
 REPLY = Limits(header=1 << 21, blobs=10_000, bytes=1 << 30)
 #: What a worker is handed: a request, with who asks.
-HANDED = Limits(header=1 << 17, blobs=16, bytes=20_000_001)
+HANDED = Limits(header=1 << 17, blobs=16, bytes=MAX_BYTES + 1)
 
 
 @dataclass(frozen=True)
