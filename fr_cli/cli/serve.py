@@ -52,9 +52,10 @@ def serve(
             )
         bench.audit.head()  # what keeps every request from being logged is said here
     listener = listen(socket, 0o666 if everyone else 0o660)
-    station = Station(home)
+    place = Path(listener.getsockname())
+    station = Station(home, place)
     door = Door(listener, station.answer, station.prepare, place_of, _bounds(workers))
-    session.output.note(plain(f"Serving {home} at {listener.getsockname()}."))
+    session.output.note(plain(f"Serving {home} at {place}."))
     door.run()
 
 

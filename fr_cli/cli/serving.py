@@ -44,8 +44,8 @@ MADE = "fr-file-"
 class Station:
     """Answers requests on a home; one at a time."""
 
-    def __init__(self, home: Path) -> None:
-        self._home = home
+    def __init__(self, home: Path, socket: Path) -> None:
+        self._home, self._socket = home, socket
 
     def prepare(self, kept: Kept) -> None:
         """Load what the first search would wait for; what is wrong, that search says."""
@@ -105,7 +105,7 @@ class Station:
                 with first.act(request.command, "consultation"):
                     raise NotAllowed("This account is not an operator of this home.")
         supply = Sent(line) if served.feed and line else None
-        session = Session(self._home, output, maker=bench, sent=supply)
+        session = Session(self._home, output, self._socket, maker=bench, sent=supply)
         command = _command(request.command)
         context = typer.Context(command, info_name=request.command, obj=session)
         context.params = _parameters(request, command, served, folder, context)

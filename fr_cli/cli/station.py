@@ -12,12 +12,12 @@ import socket
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from fr_cli.cli.draft import draft
-from fr_cli.cli.options import read_photo_argument
+from fr_cli.cli.options import read_photo_argument, unchecked
 from fr_cli.cli.served import LOCAL, SERVED, Served, Written
 from fr_cli.cli.wiring import Session
 from fr_cli.errors import (
@@ -30,6 +30,9 @@ from fr_cli.errors import (
 )
 from fr_cli.service.frame import REPLY, Frame, GoneError, NotAFrameError, receive, send
 from fr_cli.service.request import Request, Show, Value
+
+if TYPE_CHECKING:
+    from fr_cli.operations.doctor import Check
 
 #: Seconds that a request may take to be sent, and its answer to come: an errand may be long.
 SENDING, WAITING = 60.0, 7 * 3600.0
@@ -49,14 +52,24 @@ def route(context: typer.Context, session: Session) -> None:
 
 
 def _route(command: Any, words: str, session: Session) -> None:
-    for name, one in getattr(command, "commands", {}).items():
-        _route(one, f"{words} {name}", session)
-    if words in LOCAL or hasattr(command, "commands"):
+    if words in LOCAL:
         return
     served, direct = SERVED.get(words), command.invoke
     checks = {param.name: param.process_value for param in command.params}
-    for param in command.params:
-        param.process_value = _unchecked(param.process_value)
+    all_params = command.get_params
+
+    def get_params(context: typer.Context) -> list[Any]:
+        # What a value must be, the station says.
+        params: list[Any] = all_params(context)
+        for param in params:
+            unchecked(param)
+        return params
+
+    command.get_params = get_params
+    if hasattr(command, "commands"):
+        for name, one in command.commands.items():
+            _route(one, f"{words} {name}", session)
+        return
 
     def invoke(context: typer.Context) -> Any:
         if served is None:
@@ -72,14 +85,6 @@ def _route(command: Any, words: str, session: Session) -> None:
         return _ask(words, served, context.params, session)
 
     command.invoke = invoke
-
-
-def _unchecked(check: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
-    """What is missing is said here; what a value must be, the station says.
-
-    The command line's own checks would load a library that costs more than all of the client.
-    """
-    return lambda context, value: check(context, value) if value in (None, ()) else value
 
 
 def _ask(words: str, served: Served, given: Mapping[str, Any], session: Session) -> None:
@@ -152,6 +157,21 @@ def _exchange(request: Request, source: Path | None, session: Session) -> Frame:
             f"The station at {session.station} broke off: {trouble}.",
             hint="The log of the station says whether the act was carried out.",
         ) from trouble
+
+
+def examined(session: Session) -> Check:
+    """Whether the station answers, and lets this account ask."""
+    from fr_cli.operations.doctor import Check
+
+    name, what = "station", f"This account asks the station at {session.station}"
+    try:
+        error = _exchange(Request("status", {}, Show(json=True)), None, session).body["error"]
+    except FrError as trouble:
+        return Check(name, "fail", f"{what}. {trouble.message}", trouble.hint, trouble.code)
+    if error:
+        said = str(error["message"])
+        return Check(name, "fail", f"{what}. {said}", str(error["hint"]), int(error["code"]))
+    return Check(name, "ok", f"{what}, and it answers; its own account runs fr doctor --home DIR")
 
 
 def _send_feed(line: socket.socket, source: Path, session: Session) -> Frame:

@@ -200,7 +200,7 @@ class Reader:
             self.subject_keys,
             self.fingerprint,
             generation=generation,
-            warm=self.warm,
+            warm=self.warm if generation is None else None,
         )
 
     def _same_model(self) -> None:

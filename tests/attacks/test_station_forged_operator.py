@@ -44,5 +44,6 @@ def test_a_name_in_the_environment_says_nothing(station: Station) -> None:
     officer = station.desk.accounts["officer"]
     names = dict.fromkeys(("USER", "LOGNAME", "SUDO_USER", "USERNAME"), officer.name)
     words = ("identify", "-", "--case", "CR/26/1", "--reason", "test")
-    station.json("stranger", *words, stdin=jpeg(small(MATED)), code=4, **names)
+    result = station.fr("stranger", *words, stdin=jpeg(small(MATED)), **names)
+    assert result.code == 4
     assert station.log()[-1]["op"]["user"] == station.desk.accounts["stranger"].name

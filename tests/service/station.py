@@ -12,7 +12,7 @@ import os
 import pwd
 import shutil
 import signal
-import socket
+import socket as sockets
 import subprocess
 import sys
 import tempfile
@@ -30,6 +30,7 @@ import fr_cli
 from tests.conftest import GROUNDS, Fr, Result, jpeg, small
 
 ROLES = {
+    "service": ["gallery-manager", "administrator"],
     "officer": ["officer"],
     "second": ["officer"],
     "manager": ["gallery-manager"],
@@ -136,7 +137,7 @@ class Station:
             time.sleep(0.05)
 
     def _hears(self) -> bool:
-        with socket.socket(socket.AF_UNIX) as line, suppress(OSError):
+        with sockets.socket(sockets.AF_UNIX) as line, suppress(OSError):
             line.connect(str(self.socket))
             return True
         return False
@@ -197,10 +198,10 @@ class Station:
         draft.replace(path)
 
     @contextmanager
-    def line(self, who: str | None = None) -> Iterator[socket.socket]:
+    def line(self, who: str | None = None) -> Iterator[sockets.socket]:
         """A connection to the socket, made by root or by one of the accounts."""
         uid = 0 if who is None else self.desk.accounts[who].uid
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as made:
+        with sockets.socket(sockets.AF_UNIX, sockets.SOCK_STREAM) as made:
             made.settimeout(60)
             # The kernel notes who connects by the effective account of that moment.
             os.seteuid(uid)
@@ -218,7 +219,7 @@ def desk(models: Path) -> Iterator[Desk]:
         pytest.skip("real accounts can only be made by root, with useradd and setpriv")
     folder = Path(tempfile.mkdtemp(prefix="fr-station-", dir="/tmp"))
     folder.chmod(0o755)
-    names = {role: Account(f"{_PREFIX}{role[:6]}") for role in ("service", *ROLES)}
+    names = {role: Account(f"{_PREFIX}{role[:6]}") for role in ROLES}
     made: list[str] = []
     try:
         python = _python(folder)
