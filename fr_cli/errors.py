@@ -59,6 +59,16 @@ class ConfigurationError(FrError):
     code = 3
 
 
+class StationUnreachable(ConfigurationError):
+    """The service that this account asks does not answer."""
+
+    default_hint = "Ask whoever runs it; with a home of your own, name it with --home DIR."
+
+
+class NotServed(ConfigurationError):
+    """The service does not offer this command."""
+
+
 class NotAllowed(FrError):
     """The policy does not allow this act."""
 
@@ -80,6 +90,13 @@ class GalleryLocked(FrError):
     """Another process is changing the gallery."""
 
     code = 11
+
+
+class StationBusy(FrError):
+    """The service does not take this request now."""
+
+    code = 11
+    default_hint = "Try again in a moment."
 
 
 class GalleryDamaged(FrError):

@@ -31,6 +31,7 @@ COMMANDS = {
     "audit": "Check, prove, read and look after the signed log.",
     "report": "Report on a period from the log.",
     "policy": "Show, check and change the policy.",
+    "serve": "Serve this home to the accounts that its policy names, over a Unix socket.",
 }
 
 

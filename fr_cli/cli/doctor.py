@@ -16,11 +16,17 @@ def doctor(context: typer.Context) -> None:
     """Check the installation and the home, and say what mends it.
 
     Nothing is written, not even to the log. Ends with 0, or with the code of the worst failure.
+    Where this account asks a station, it checks that this answers.
     """
     from fr_cli.operations.doctor import examine, worst
 
     session = session_of(context)
-    checks = examine(session.home)
+    if session.station is not None:
+        from fr_cli.cli.station import examined
+
+        checks = [examined(session)]
+    else:
+        checks = examine(session.home)
     rows = table("", "", "")
     for check in checks:
         rows.add_row(plain(check.state, STYLES[check.state]), plain(check.name), plain(check.what))

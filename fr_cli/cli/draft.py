@@ -26,10 +26,10 @@ class Draft:
         self._place = place
         self._file = os.fdopen(handle, "wb")
 
-    def publish(self, text: str) -> None:
+    def publish(self, text: str | bytes) -> None:
         """Write it all and give it its name; OutputFailed if the disk does not take it."""
         try:
-            self._file.write(text.encode())
+            self._file.write(text.encode() if isinstance(text, str) else text)
             self._file.flush()
             os.fsync(self._file.fileno())
             self._place.replace(self._target)
@@ -46,8 +46,12 @@ class Draft:
 
 
 @contextlib.contextmanager
-def draft(target: Path | None, site: Site, *, begins: bytes = PAGE) -> Iterator[Draft | None]:
+def draft(
+    target: Path | None, site: Site | None, *, begins: bytes = PAGE
+) -> Iterator[Draft | None]:
     """Open a draft of the target (none for None); gone at the end unless it was published.
+
+    `site` is the home of this account, None where a station is asked.
 
     ConfigurationError, before anything is done, if the target lies in the home, is a file
     of another kind (one that does not begin so, in any case), or cannot be made.
@@ -55,7 +59,8 @@ def draft(target: Path | None, site: Site, *, begins: bytes = PAGE) -> Iterator[
     if target is None:
         yield None
         return
-    site.refuse_inside(target)
+    if site is not None:
+        site.refuse_inside(target)
     try:
         _refuse_other_files(target, begins)
         place = target.with_name(f".{secrets.token_hex(8)}.new")

@@ -42,8 +42,9 @@ def enroll(
 
     session = session_of(context)
     choice = options.chosen_face(None, largest)
+    feed = session.feed(source)
     with session.bench(wait=wait) as bench:
-        result = take_in(Source(source, rejects, choice, retry, workers), bench, session.listener)
+        result = take_in(Source(feed, rejects, choice, retry, workers), bench, session.listener)
     session.output.show(document(result), *pictures(result))
     raise typer.Exit(result.exit_code)
 

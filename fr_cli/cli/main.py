@@ -12,7 +12,7 @@ from typer.core import TyperGroup
 
 from fr_cli import __version__
 from fr_cli.cli.commands import COMMANDS, Commands
-from fr_cli.cli.options import hoisted
+from fr_cli.cli.options import hoisted, unchecked
 from fr_cli.cli.output import Output
 from fr_cli.cli.wiring import new_session
 from fr_cli.errors import INTERRUPTED, FrError
@@ -24,6 +24,13 @@ class FrGroup(TyperGroup):
     def __init__(self, **named: Any) -> None:
         super().__init__(**named)
         self.commands = Commands()
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """The global options, which need none of Typer's checks."""
+        params: list[Any] = super().get_params(ctx)
+        for param in params:
+            unchecked(param, Path if param.name == "home" else None)
+        return params
 
     def list_commands(self, ctx: Any) -> list[str]:
         """The names of the commands, without importing any."""
@@ -87,10 +94,14 @@ def root(
 
     A candidate is somebody to look at. The officer decides, not the machine.
     """
-    context.obj = new_session(home, as_json=as_json, debug=debug)
+    session = context.obj = new_session(home, as_json=as_json, debug=debug)
     if version:
         typer.echo(f"fr {__version__}")
     elif context.invoked_subcommand is None:
         from fr_cli.cli.status import first_words
 
-        first_words(context.obj)
+        first_words(session)
+    elif session.station is not None:
+        from fr_cli.cli.station import route
+
+        route(context, session)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -91,6 +92,27 @@ def hoisted(arguments: list[str]) -> list[str]:
         else:
             rest.append(word)
     return front + rest + arguments[end:]
+
+
+def unchecked(param: Any, convert: Callable[[str], Any] | None = None) -> None:
+    """Take the value of a parameter as it is typed; what is missing is still said.
+
+    Typer's own checks load a library that costs as much as all of `fr --help`.
+    """
+    check = param.process_value
+    if getattr(check, "__name__", "") == "as_typed":
+        return
+
+    def as_typed(context: Any, value: Any) -> Any:
+        if value is None:
+            if param.required:
+                return check(context, value)
+            value = () if param.multiple else None
+        elif convert is not None:
+            value = convert(value)
+        return param.callback(context, param, value) if param.callback else value
+
+    param.process_value = as_typed
 
 
 def read_photo_argument(photo: str) -> bytes:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 import time
 import unicodedata
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -53,26 +55,50 @@ def _is_text(picture: RenderableType) -> bool:
     return isinstance(picture, Text)
 
 
+@dataclass(frozen=True)
+class Screen:
+    """What a result is drawn for: so many columns (None: not folded), and whether in colour.
+
+    Without `colour` the library looks for itself whether this process has a terminal.
+    """
+
+    width: int | None = None
+    colour: bool = False
+
+    @classmethod
+    def here(cls) -> Screen:
+        """The terminal of this process, or none."""
+        return cls(shutil.get_terminal_size().columns if sys.stdout.isatty() else None)
+
+
 class Output:
     """Results to standard output, everything else to standard error."""
 
-    def __init__(self, *, as_json: bool, debug: bool = False) -> None:
+    def __init__(self, *, as_json: bool, debug: bool = False, screen: Screen | None = None) -> None:
+        """`screen` is what to draw for, None for the terminal or pipe of this process."""
         self.as_json = as_json
         self.debug = debug
+        self.screen = Screen.here() if screen is None else screen
 
     @cached_property
     def _out(self) -> Console:
-        from rich.console import Console
-
-        # Piped text is not folded: who reads it there searches it by line.
-        width = None if sys.stdout.isatty() else 200
-        return Console(highlight=False, markup=False, emoji=False, width=width)
+        return self._console(self.screen.width)
 
     @cached_property
     def _err(self) -> Console:
+        return self._console(None, stderr=True)
+
+    def _console(self, width: int | None, *, stderr: bool = False) -> Console:
         from rich.console import Console
 
-        return Console(stderr=True, highlight=False, markup=False, emoji=False)
+        # Piped text is not folded: who reads it there searches it by line.
+        wide = 200 if not (stderr or width) else width
+        forced: dict[str, Any] = (
+            {"force_terminal": True, "color_system": "standard"} if self.screen.colour else {}
+        )
+        return Console(
+            highlight=False, markup=False, emoji=False, width=wide, stderr=stderr, **forced
+        )
 
     def show(self, document: Mapping[str, Any], *pictures: RenderableType) -> None:
         """Print the document under --json, the pictures otherwise; OutputFailed if it cannot."""
@@ -87,11 +113,22 @@ class Output:
         except OSError as trouble:
             raise OutputFailed(f"The answer cannot be printed: {trouble.strerror}.") from trouble
 
+    def pass_on(self, text: str, note: str = "") -> None:
+        """Print what was drawn elsewhere for this screen; OutputFailed if it cannot."""
+        try:
+            sys.stdout.write(text)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            raise
+        except OSError as trouble:
+            raise OutputFailed(f"The answer cannot be printed: {trouble.strerror}.") from trouble
+        sys.stderr.write(note)
+
     def tell(self, *pictures: RenderableType) -> None:
         """Print a part of the result for people; a script gets the whole at the end."""
         if not self.as_json:
             for picture in pictures:
-                self._out.print(picture, soft_wrap=_is_text(picture) and not sys.stdout.isatty())
+                self._out.print(picture, soft_wrap=_is_text(picture) and not self.screen.width)
 
     def note(self, *pictures: RenderableType) -> None:
         """Tell a person something that is not the result; a script is not told."""

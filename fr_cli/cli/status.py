@@ -24,10 +24,13 @@ def status(context: typer.Context) -> None:
     session = session_of(context)
     found = read(session.home)
     rows = table("", "")
+    if session.station is not None:
+        rows.add_row(plain("station", "dim"), plain(session.station))
     for name, value in _told(found).items():
         rows.add_row(plain(name, "dim"), plain(value))
     told = [plain(one["told"], "yellow") for one in found.overrides]
-    session.output.show(_document(found), rows, *told, plain("To check all of it: fr doctor"))
+    mends = plain("To check all of it: fr doctor")
+    session.output.show(_document(found, session), rows, *told, mends)
 
 
 def _told(found: Status) -> dict[str, str]:
@@ -48,16 +51,31 @@ def _gallery(found: Status) -> str:
     return f"{found.references:,} references of {found.subjects:,} people"
 
 
-def _document(found: Status) -> dict[str, object]:
+def _document(found: Status, session: Session) -> dict[str, object]:
+    station = None if session.station is None else str(session.station)
     kept = asdict(found) | {"home": str(found.home), "next": found.next_step or None}
-    return {"schema": "fr/status/1", **kept}
+    return {"schema": "fr/status/1", "station": station, **kept}
 
 
 def first_words(session: Session) -> None:
     """What `fr` without a command says: how the home stands, and what to do next."""
+    if session.station is not None:
+        session.output.show(
+            {"schema": "fr/status/1", "station": str(session.station), "next": "fr status"},
+            plain(f"This account asks the station at {session.station}."),
+            plain("Ask:   fr identify PHOTO --case ID --reason WORD"),
+            plain("Check: fr doctor, fr status"),
+            plain("All commands: fr --help. A home of your own: --home DIR"),
+        )
+        return
     if not (session.home / "site.yaml").exists():
         session.output.show(
-            {"schema": "fr/status/1", "home": str(session.home), "next": "fr init"},
+            {
+                "schema": "fr/status/1",
+                "station": None,
+                "home": str(session.home),
+                "next": "fr init",
+            },
             plain(f"There is no home at {session.home} yet."),
             plain("  fr demo     see it all once, on people who do not exist"),
             plain("  fr init     make a home"),
@@ -72,7 +90,7 @@ def first_words(session: Session) -> None:
     else:
         steps = ["Ask:   fr identify PHOTO --case ID --reason WORD", "Check: fr doctor"]
     session.output.show(
-        _document(found),
+        _document(found, session),
         plain(f"{found.home}: {_gallery(found)}, model {found.model}."),
         *(plain(step) for step in steps),
         plain("All commands: fr --help"),

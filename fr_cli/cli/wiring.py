@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,15 +14,27 @@ from fr_cli.cli.output import Output, TerminalListener, plain
 if TYPE_CHECKING:
     from fr_cli.keys.passphrase import Ask
     from fr_cli.operations.bench import Bench
+    from fr_cli.operations.manifest import Supply
     from fr_cli.records import Listener
+
+
+#: Where a station's socket lies unless FR_STATION says something else; empty for none.
+STATION = Path("/run/fr/fr.sock")
 
 
 @dataclass(frozen=True)
 class Session:
-    """One run of `fr`."""
+    """One run of `fr`.
+
+    `station` is the socket of the service that is asked, None where commands act on `home`. Where
+    the service itself runs a command, `maker` makes its benches, and `sent` is the feed that came.
+    """
 
     home: Path
     output: Output
+    station: Path | None = None
+    maker: Callable[[float | None], Bench] | None = None
+    sent: Supply | None = None
 
     @property
     def listener(self) -> Listener:
@@ -33,11 +46,17 @@ class Session:
 
         `wait` is how many seconds a change of the gallery waits for another one.
         """
+        if self.maker is not None:
+            return self.maker(wait)
         from fr_cli.operations.bench import Bench
 
         bench = Bench(self.home, terminal(), wait=wait)
         bench.tell = lambda notice: self.output.note(plain(notice, "yellow"))
         return bench
+
+    def feed(self, source: Path) -> Path | Supply:
+        """Where a feed comes from: this file or folder, or the client of the service."""
+        return source if self.sent is None else self.sent
 
     def new_passphrase(self) -> bytes:
         """A passphrase to be set; ConfigurationError (3) where none can be had."""
@@ -69,7 +88,24 @@ def session_of(context: typer.Context) -> Session:
 
 
 def new_session(home: Path | None, *, as_json: bool, debug: bool) -> Session:
-    """A session for the global options."""
+    """A session for the global options: on a home that is named, else on the station of this
+    machine, else on the account's own home.
+    """
     from fr_cli.site import default_home
 
-    return Session(home or default_home(), Output(as_json=as_json, debug=debug))
+    station = None if home else station_here()
+    return Session(home or default_home(), Output(as_json=as_json, debug=debug), station)
+
+
+def station_here() -> Path | None:
+    """The socket of the service that this account asks: FR_STATION, else the usual place."""
+    import os
+
+    named = os.environ.get("FR_STATION")
+    if named is not None:
+        return Path(named) if named else None
+    try:
+        found = STATION.is_socket()
+    except OSError:  # the folder is closed to this account: then it asks, and is told
+        found = True
+    return STATION if found else None

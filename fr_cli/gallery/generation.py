@@ -7,6 +7,7 @@ that slot is destroyed, the file and every copy of it are noise.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -24,6 +25,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from fr_cli.disk import sync_folder
 from fr_cli.errors import GalleryDamaged
 from fr_cli.gallery.vault import KeySlots
+from fr_cli.gallery.warm import wait_for_others
 from fr_cli.keys import SigningKey
 
 if TYPE_CHECKING:
@@ -107,12 +109,26 @@ class Generations:
         return _unpack(parts["templates"], parts["annoy"], manifest)
 
     def destroy(self, number: int) -> None:
-        """Destroy a generation's key, then its files."""
+        """Destroy a generation's key, then its files; returns when nobody has it in memory.
+
+        GalleryLocked if a running service keeps it there.
+        """
         if 0 < number < len(self._slots):
             self._slots.destroy([number])
-        for path in self.folder.glob(f"{number:06d}.*"):
-            path.unlink(missing_ok=True)
-        sync_folder(self.folder)
+        with contextlib.ExitStack() as stack:
+            manifest = -1
+            with contextlib.suppress(FileNotFoundError):
+                manifest = os.open(self.manifest_path(number), os.O_RDONLY | os.O_CLOEXEC)
+                stack.callback(os.close, manifest)
+            for path in self.folder.glob(f"{number:06d}.*"):
+                path.unlink(missing_ok=True)
+            sync_folder(self.folder)
+            if manifest >= 0:
+                wait_for_others(manifest)
+
+    def manifest_path(self, number: int) -> Path:
+        """The file that says what a generation is; without it there is none."""
+        return self.folder / f"{number:06d}.json"
 
     def numbers(self) -> list[int]:
         """Generations of which files lie in the folder."""

@@ -17,6 +17,7 @@ from fr_cli.gallery.rows import Sealed
 from fr_cli.gallery.store import Store
 from fr_cli.gallery.vault import KeySlots
 from fr_cli.gallery.view import View, load_view, open_templates
+from fr_cli.gallery.warm import Warm
 from fr_cli.gallery.watchlists import watched
 from fr_cli.gallery.wrapping import GENERATIONS, SUBJECTS, Wrapping
 from fr_cli.keys import SigningKey, SiteKey
@@ -48,6 +49,8 @@ class Reader:
         # Not the log's key, which may be rotated: generations must open all the same.
         signer = SigningKey.from_secret(site_key.derive("manifest"))
         self.generations = Generations(site.gallery / "generations", generation_keys, signer)
+        #: Set where one process answers many searches.
+        self.warm: Warm | None = None
 
     def search(
         self,
@@ -195,7 +198,12 @@ class Reader:
     def _view(self, generation: int | None = None) -> View:
         self._same_model()
         return load_view(
-            self.store, self.generations, self.subject_keys, self.fingerprint, generation=generation
+            self.store,
+            self.generations,
+            self.subject_keys,
+            self.fingerprint,
+            generation=generation,
+            warm=self.warm if generation is None else None,
         )
 
     def _same_model(self) -> None:

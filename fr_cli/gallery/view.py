@@ -15,6 +15,7 @@ from fr_cli.gallery.rows import Sealed
 from fr_cli.gallery.search import engine_for
 from fr_cli.gallery.store import Store
 from fr_cli.gallery.vault import KeySlots, unseal
+from fr_cli.gallery.warm import Warm
 
 if TYPE_CHECKING:
     import numpy as np
@@ -106,15 +107,20 @@ def load_view(
     fingerprint: str,
     *,
     generation: int | None = None,
+    warm: Warm | None = None,
 ) -> View:
     """The state of the gallery; call it within a snapshot of the store.
 
     `generation` 0 stands for none: then every reference is unsealed under its subject's key.
+    `warm` is what keeps a generation in memory from one search to the next.
     """
     import numpy as np
 
     number = int(store.meta("generation")) if generation is None else generation
-    packed = generations.read(number, fingerprint)
+    if warm is not None and number:
+        packed = warm.read(generations, number, fingerprint)
+    else:
+        packed = generations.read(number, fingerprint)
     hidden, allowed = store.hidden(), None
     if hidden and len(packed.pks):
         # A mask, not a copy of what is left: at a million that is half a gigabyte.

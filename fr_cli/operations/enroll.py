@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
@@ -17,7 +17,7 @@ from fr_cli.face.pipeline import Choice
 from fr_cli.gallery.gallery import Gallery
 from fr_cli.operations.bench import Bench
 from fr_cli.operations.feed import Feed, Reject, Wanted
-from fr_cli.operations.manifest import count_rows, read_manifest, read_photo
+from fr_cli.operations.manifest import Manifest, Supply
 from fr_cli.operations.standing import changing
 from fr_cli.records import Listener, Template
 
@@ -33,11 +33,16 @@ BATCH_BYTES = 64 * 2**20
 class Source:
     """What to enrol, and how to treat what is in it."""
 
-    path: Path
+    feed: Path | Supply
     rejects: Path | None = None
     face: Choice = "single"
     retry: bool = False
     workers: int | None = None
+
+    @property
+    def supply(self) -> Supply:
+        """Where the rows and their photos come from."""
+        return Manifest(self.feed) if isinstance(self.feed, Path) else self.feed
 
 
 @dataclass(frozen=True)
@@ -73,7 +78,8 @@ def enroll(source: Source, bench: Bench, listener: Listener) -> Enrolled:
     itself under the gallery's lock, so that a run that is cut short loses nothing that it
     announced, and a purge need not wait for the end of the night.
     """
-    rows, total = read_manifest(source.path), count_rows(source.path)
+    supply = source.supply
+    rows, total = supply.rows(), supply.total
     bench.site.refuse_inside(source.rejects)
     with (
         bench.act("enroll", "collection", policy=bench.policy_digest) as act,
@@ -89,14 +95,14 @@ def enroll(source: Source, bench: Bench, listener: Listener) -> Enrolled:
         )
         run = _Run(gallery, feed, act)
         made = batch.templates(
-            feed.wanted(listener.track(rows, "Enrolling", total)),
+            feed.wanted(listener.track(rows, "Enrolling", total), supply),
             bench.maker(source.face),
             workers=source.workers,
         )
         for some in _batches(made):
             run.commit(some)
         run.commit([])
-        run.keep_photos()
+        run.keep_photos(supply)
         for reject in feed.rejects:
             reject_file.write(reject)
         feed.remember_rejects()  # last: what a run cut short did not report is news the next time
@@ -200,20 +206,20 @@ class _Run:
         self._photos += sum(key in photos for _, key, _ in fresh)
         self._raced += len(allowed) - len(fresh)
 
-    def keep_photos(self) -> None:
+    def keep_photos(self, supply: Supply) -> None:
         """Keep the photos of references that were enrolled before the policy kept any."""
-        for some in _batches(self._read_again()):
+        for some in _batches(self._read_again(supply)):
             with self.writing():
                 kept = self._gallery.keep_photos({pk: one.photo for one, pk in some})
                 self._act.batch(photos=kept)
             self._photos += kept
 
-    def _read_again(self) -> Iterator[tuple[Wanted, int]]:
-        for pk, wanted in self._feed.photos:
-            with suppress(OSError):
-                photo = read_photo(wanted.row.path)
-                if self._gallery.image_key(photo) == wanted.image_key:
-                    yield replace(wanted, photo=photo), pk
+    def _read_again(self, supply: Supply) -> Iterator[tuple[Wanted, int]]:
+        by_line = {wanted.row.line: (pk, wanted) for pk, wanted in self._feed.photos}
+        for row, photo in supply.again(wanted.row for _, wanted in self._feed.photos):
+            pk, wanted = by_line[row.line]
+            if self._gallery.image_key(photo) == wanted.image_key:
+                yield replace(wanted, photo=photo), pk
 
     def result(self) -> Enrolled:
         """The counts of the run, and what the gallery holds now."""

@@ -15,7 +15,7 @@ from fr_cli.gallery.rejects import remember_rejects, was_rejected
 from fr_cli.gallery.retention import is_hold, lifts_hold
 from fr_cli.gallery.rows import provenance
 from fr_cli.gallery.suppression import suppressed
-from fr_cli.operations.manifest import BadRow, Row, read_photo
+from fr_cli.operations.manifest import BadRow, Row, Supply
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,9 @@ class Feed:
         self.changes: list[tuple[int, Row]] = []
         self.photos: list[tuple[int, Wanted]] = []
 
-    def wanted(self, rows: Iterable[Row | BadRow]) -> Iterator[tuple[Wanted, bytes]]:
+    def wanted(
+        self, rows: Iterable[Row | BadRow], supply: Supply
+    ) -> Iterator[tuple[Wanted, bytes]]:
         """The rows that need a template, with the bytes of their images; counts the others."""
         for row in rows:
             self.lines += 1
@@ -77,7 +79,7 @@ class Feed:
                 self._reject(self._key(row.text, row.reason), reject)
                 continue
             try:
-                data = read_photo(row.path)
+                data = supply.photo(row)
             except OSError as trouble:
                 reason = f"the file cannot be read: {trouble.strerror or trouble}"
                 key = self._key(row.enrolment.subject_id, row.enrolment.image)

@@ -7,10 +7,11 @@ import itertools
 import json
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from fr_cli.errors import UsageProblem
 from fr_cli.face.formats import MAX_BYTES
@@ -46,6 +47,52 @@ class BadRow:
     text: str
     reason: str
     image: str = ""
+
+
+class Supply(Protocol):
+    """Where a feed comes from: its rows in their order, and the photo of each."""
+
+    @property
+    def total(self) -> int | None:
+        """About how many rows there are; None where nobody knows."""
+
+    def rows(self) -> Iterator[Row | BadRow]:
+        """The rows, lazily; UsageProblem when the feed as a whole cannot be used."""
+
+    def photo(self, row: Row) -> bytes:
+        """The photo of the row that came last; OSError if it cannot be read."""
+
+    def again(self, rows: Iterable[Row]) -> Iterator[tuple[Row, bytes]]:
+        """The photos of some rows once more, after the last row, in the order of the feed.
+
+        Without those that cannot be read any more.
+        """
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A manifest or folder of this machine."""
+
+    source: Path
+
+    @property
+    def total(self) -> int | None:
+        """About how many rows there are; None for a folder."""
+        return count_rows(self.source)
+
+    def rows(self) -> Iterator[Row | BadRow]:
+        """As `read_manifest`."""
+        return read_manifest(self.source)
+
+    def photo(self, row: Row) -> bytes:
+        """As `read_photo`."""
+        return read_photo(row.path)
+
+    def again(self, rows: Iterable[Row]) -> Iterator[tuple[Row, bytes]]:
+        """The photos, read once more."""
+        for row in rows:
+            with suppress(OSError):
+                yield row, read_photo(row.path)
 
 
 def read_manifest(source: Path) -> Iterator[Row | BadRow]:
@@ -89,7 +136,7 @@ def _folder(source: Path) -> Iterator[Row | BadRow]:
                 continue
             line += 1
             image = photo.relative_to(source).as_posix()
-            if not _is_text(image):
+            if not is_text(image):
                 image = image.encode(errors="replace").decode()
                 yield BadRow(line, image, "the file's name is not UTF-8 text", image)
             elif photo is path:
@@ -157,7 +204,7 @@ def _row(folder: Path, line: int, values: Mapping[str, Any]) -> Row | BadRow:
         for name, value in values.items()
         if value is not None and str(value).strip()
     }
-    if not all(map(_is_text, text.values())):
+    if not all(map(is_text, text.values())):
         return BadRow(line, shown, "not UTF-8 text")
     if any("\n" in value for value in text.values()):
         return BadRow(line, shown, "a field runs over several lines: a quote is not closed")
@@ -172,7 +219,7 @@ def _row(folder: Path, line: int, values: Mapping[str, Any]) -> Row | BadRow:
     return Row(line, folder / text["image"], Enrolment(**named, extra=extra))
 
 
-def _is_text(value: str) -> bool:
+def is_text(value: str) -> bool:
     """Whether it was UTF-8: no mark of an undecodable byte, no half of a surrogate pair."""
     return not any(letter in "\ufffd\0" or "\ud800" <= letter <= "\udfff" for letter in value)
 

@@ -1,1 +1,1 @@
-"""The socket service: one home for many users."""
+"""One account owns the home, many ask: what stands between a Unix socket and the operations."""

@@ -1,4 +1,4 @@
-"""A small log to tamper with."""
+"""A small log to tamper with, and a station with real accounts."""
 
 from __future__ import annotations
 
@@ -8,20 +8,23 @@ import pytest
 
 from fr_cli.audit.log import AuditLog
 from fr_cli.keys import SigningKey
+from tests.service.station import desk, station
 
 from .tampering import ORIGIN, SmallLog
 from .two_people import Station
 
+__all__ = ["desk", "pair", "small", "station"]
+
 
 @pytest.fixture(scope="session")
-def _station(tmp_path_factory: pytest.TempPathFactory) -> Station:
+def _pair(tmp_path_factory: pytest.TempPathFactory) -> Station:
     return Station.make(tmp_path_factory.mktemp("station"))
 
 
 @pytest.fixture
-def station(_station: Station, tmp_path: Path) -> Station:
+def pair(_pair: Station, tmp_path: Path) -> Station:
     """A home with acts of two people."""
-    return _station.copy(tmp_path)
+    return _pair.copy(tmp_path)
 
 
 @pytest.fixture

@@ -20,22 +20,20 @@ def shifted(by: timedelta) -> type[datetime]:
     return Shifted
 
 
-def test_the_log_knows_a_later_time(station: Station, monkeypatch: pytest.MonkeyPatch) -> None:
-    request = station.ask()
-    signature = station.sign(request.data)
+def test_the_log_knows_a_later_time(pair: Station, monkeypatch: pytest.MonkeyPatch) -> None:
+    request = pair.ask()
+    signature = pair.sign(request.data)
     with monkeypatch.context() as then:
         then.setattr("fr_cli.audit.entry.datetime", shifted(timedelta(hours=49)))
-        with station.bench() as bench, bench.act("models pin", "administration"):
+        with pair.bench() as bench, bench.act("models pin", "administration"):
             pass
-    said = station.refused(request.data, signature)
+    said = pair.refused(request.data, signature)
     assert said.startswith(f"The request expired on {request.expires}: the log goes on after that")
 
 
-def test_a_request_that_is_yet_to_be_made(
-    station: Station, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_request_that_is_yet_to_be_made(pair: Station, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as then:
         then.setattr("fr_cli.operations.approvals.datetime", shifted(timedelta(hours=1)))
-        request = station.ask()
-    said = station.refused(request.data, station.sign(request.data))
+        request = pair.ask()
+    said = pair.refused(request.data, pair.sign(request.data))
     assert said.startswith(f"The request was made at {request.made}, which is yet to come")

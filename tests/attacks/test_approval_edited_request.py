@@ -22,16 +22,16 @@ ALTERED = "The signature of bob does not hold for this request: one of the two w
     ],
     ids=lambda change: next(iter(change)),
 )
-def test_a_field_is_another(station: Station, change: dict[str, Any]) -> None:
-    data = station.ask().data
-    assert station.refused(edited(data, **change), station.sign(data)) == ALTERED
+def test_a_field_is_another(pair: Station, change: dict[str, Any]) -> None:
+    data = pair.ask().data
+    assert pair.refused(edited(data, **change), pair.sign(data)) == ALTERED
 
 
-def test_each_byte_counts(station: Station) -> None:
-    data = station.ask().data
-    signature = station.sign(data)
+def test_each_byte_counts(pair: Station) -> None:
+    data = pair.ask().data
+    signature = pair.sign(data)
     for spoiled in (data[:-1], data + b"\n", data.replace(b":", b": ", 1), b"\xef\xbb\xbf" + data):
-        assert station.refused(spoiled, signature).startswith("The file is no request: it ")
+        assert pair.refused(spoiled, signature).startswith("The file is no request: it ")
 
 
 @pytest.mark.parametrize(
@@ -46,19 +46,19 @@ def test_each_byte_counts(station: Station) -> None:
         lambda it: [it],
     ],
 )
-def test_other_forms_are_no_request(station: Station, spoil: Any) -> None:
+def test_other_forms_are_no_request(pair: Station, spoil: Any) -> None:
     import rfc8785
 
-    data = rfc8785.dumps(spoil(json.loads(station.ask().data))) + b"\n"
-    assert station.refused(data, station.sign(data)).startswith("The file is no request: it ")
+    data = rfc8785.dumps(spoil(json.loads(pair.ask().data))) + b"\n"
+    assert pair.refused(data, pair.sign(data)).startswith("The file is no request: it ")
 
 
 @pytest.mark.parametrize("data", [b"[" * 50_000, b'{"a":1,"a":1}\n', b"1" * 5000, b"\xff", b"null"])
-def test_what_is_hardly_json_is_no_request(station: Station, data: bytes) -> None:
-    assert station.refused(data, station.sign(data)).startswith("The file is no request: it ")
+def test_what_is_hardly_json_is_no_request(pair: Station, data: bytes) -> None:
+    assert pair.refused(data, pair.sign(data)).startswith("The file is no request: it ")
 
 
-def test_one_made_by_hand_and_signed_is_not_known_to_the_log(station: Station) -> None:
-    data = edited(station.ask().data, nonce="ab" * 16)
-    said = station.refused(data, station.sign(data))
+def test_one_made_by_hand_and_signed_is_not_known_to_the_log(pair: Station) -> None:
+    data = edited(pair.ask().data, nonce="ab" * 16)
+    said = pair.refused(data, pair.sign(data))
     assert said == "The log of this home does not know this request."

@@ -17,16 +17,16 @@ class Later(datetime):
         return datetime.now(UTC) + timedelta(hours=48, seconds=1)
 
 
-def test_a_day_too_late(station: Station, monkeypatch: pytest.MonkeyPatch) -> None:
-    request = station.ask()
-    signature = station.sign(request.data)
+def test_a_day_too_late(pair: Station, monkeypatch: pytest.MonkeyPatch) -> None:
+    request = pair.ask()
+    signature = pair.sign(request.data)
     monkeypatch.setattr("fr_cli.operations.approvals.datetime", Later)
-    said = station.refused(request.data, signature)
+    said = pair.refused(request.data, signature)
     assert said == f"The request expired on {request.expires}."
 
 
-def test_the_approver_signs_a_longer_time(station: Station) -> None:
+def test_the_approver_signs_a_longer_time(pair: Station) -> None:
     """Even with a good signature: this home never made such a request."""
-    data = edited(station.ask().data, expires="2999-01-01T00:00:00Z")
-    said = station.refused(data, station.sign(data))
+    data = edited(pair.ask().data, expires="2999-01-01T00:00:00Z")
+    said = pair.refused(data, pair.sign(data))
     assert said == "The log of this home does not know this request."

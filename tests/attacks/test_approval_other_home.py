@@ -9,19 +9,19 @@ import yaml
 from .two_people import Station
 
 
-def test_another_origin(station: Station, tmp_path: Path) -> None:
+def test_another_origin(pair: Station, tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     other = Station.make(tmp_path / "other")
-    other.policy(**yaml.safe_load((station.home / "policy.yaml").read_text()))
-    other.keys = station.keys
-    request = station.ask()
-    said = other.refused(request.data, station.sign(request.data))
+    other.policy(**yaml.safe_load((pair.home / "policy.yaml").read_text()))
+    other.keys = pair.keys
+    request = pair.ask()
+    said = other.refused(request.data, pair.sign(request.data))
     assert said == f"The request is for another home: {request.origin}."
 
 
-def test_a_copy_of_the_home_from_before_the_request(station: Station, tmp_path: Path) -> None:
+def test_a_copy_of_the_home_from_before_the_request(pair: Station, tmp_path: Path) -> None:
     (tmp_path / "copy").mkdir()
-    copy = station.copy(tmp_path / "copy")
-    request = station.ask()
-    said = copy.refused(request.data, station.sign(request.data))
+    copy = pair.copy(tmp_path / "copy")
+    request = pair.ask()
+    said = copy.refused(request.data, pair.sign(request.data))
     assert said == "The log of this home does not know this request."

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
 
 from fr_cli.errors import ConfigurationError
 from fr_cli.operations import enroll as enroll_module
+from fr_cli.operations.manifest import Manifest, Row
 from tests.conftest import Fr, jpeg, opened, small, write_csv
 
 COLUMNS = ("subject_id", "image", "reference_id", "hold")
@@ -85,7 +87,11 @@ def test_a_photo_that_changed_since_the_feed_was_read_is_not_taken_for_it(
 ) -> None:
     fresh.json("enroll", both(feed))
     keep(fresh)
-    monkeypatch.setattr(enroll_module, "read_photo", lambda path: b"another file by now")
+
+    def again(self: object, rows: Iterable[Row]) -> Iterator[tuple[Row, bytes]]:
+        return ((row, b"another file by now") for row in rows)
+
+    monkeypatch.setattr(Manifest, "again", again)
     assert fresh.json("enroll", both(feed))["photos"] == 0
     assert stored(fresh) == {}
 
