@@ -18,6 +18,7 @@ from fr_cli.errors import GalleryMissing, SubjectUnknown, UsageProblem
 from fr_cli.gallery.gallery import Gallery
 from fr_cli.gallery.photos import count_photos
 from fr_cli.gallery.retention import Facts, is_hold, judge
+from fr_cli.gallery.watchlists import standing
 from fr_cli.operations.audit import log_of
 from fr_cli.operations.bench import Bench
 from fr_cli.operations.grounds import LONGEST, why
@@ -66,12 +67,14 @@ class Touched:
 
 @dataclass
 class Person:
-    """What the gallery holds. `ids` are the random ones by which the log may name them."""
+    """What the gallery holds. `ids` are the random ones by which the log may name them;
+    `watchlists` has the reason by the name of each on which they stand."""
 
     enrolled_at: str = ""
     purged_at: str = ""
     references: list[Held] = field(default_factory=list)
     photos: int = 0
+    watchlists: Mapping[str, str] = field(default_factory=dict)
     ids: set[str] = field(default_factory=set)
     enrolled_by: set[str] = field(default_factory=set)
 
@@ -143,6 +146,7 @@ def _held(subject: str, gallery: Gallery, bench: Bench) -> Person:
     pk, uid, enrolled_at = found
     person = Person(enrolled_at=str(enrolled_at), photos=count_photos(gallery.store, pk))
     person.ids.add(str(uid))
+    person.watchlists = standing(gallery.store).get(pk, {})
     rows = db.execute(
         "SELECT uid, reference_id, enrolled_at, watchlist, provenance, quality, act FROM refs "
         "WHERE subject = ? ORDER BY pk",

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+
+from fr_cli.gallery import watchlists
+from fr_cli.gallery.store import Store
+from fr_cli.gallery.watchlists import Watchlist
 from tests.conftest import Fr
 from tests.operations.story import ALICE, BOB, entries, says, search, uids
 
@@ -38,6 +43,24 @@ def test_it_says_what_is_held_who_searched_and_what_was_decided(fr: Fr) -> None:
     assert (outcome["dec"]["references"], outcome["dec"]["searches"]) == (1, 2)
     assert sorted(uids(fr)["P003"]) == outcome["dec"]["asked_for"]
     assert "P003" not in (fr.home / "audit" / "audit.jsonl").read_text()
+
+
+def test_it_says_on_which_watchlists_somebody_stands_and_why(fr: Fr) -> None:
+    new = Watchlist(0, "a" * 32, "missing", "to find her", "P. Inspector", "2999-01-01", 10,
+                    "2026-01-01T00:00:00Z", "alice", "", 0)  # fmt: skip
+    with (
+        contextlib.closing(Store.open(fr.home / "gallery" / "gallery.db")) as store,
+        store.transaction(),
+    ):
+        pk = watchlists.create(store, new)
+        subject = store.subject("P003")
+        assert subject is not None
+        watchlists.add(store, pk, [subject.pk], "reported missing", "2026-01-01", "alice")
+    found = fr.json("report", "--subject", "P003", *TO)
+    assert found["watchlists"] == [{"name": "missing", "reason": "reported missing"}]
+    assert "On the watchlist missing: reported missing." in fr(
+        "report", "--subject", "P003", *TO
+    ).stdout  # fmt: skip
 
 
 def test_an_answer_that_is_not_final_is_nobodys_yet(fr: Fr) -> None:

@@ -35,6 +35,9 @@ def document(result: SubjectReport) -> dict[str, Any]:
         "enrolled_at": person.enrolled_at or None,
         "purged_at": person.purged_at or None,
         "references": [asdict(one) for one in person.references],
+        "watchlists": [
+            {"name": name, "reason": reason} for name, reason in person.watchlists.items()
+        ],
         "templates": len(person.references),
         "photos": person.photos,
         "searches": [asdict(one) for one in result.seen],
@@ -63,6 +66,8 @@ def pictures(result: SubjectReport) -> list[RenderableType]:
                 f"that describe the face, sealed). Photos: {kept}."
             )
         )
+    for name, reason in person.watchlists.items():
+        lines.append(plain(f"On the watchlist {name}: {reason}."))
     for one in person.references:
         rows = table("", "")
         rows.add_row("Reference", plain(one.reference_id))
