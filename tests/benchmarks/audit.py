@@ -1,6 +1,6 @@
 """What the signed log costs, as ratios to what it cannot do without, all in one run.
 
-    python -m tests.benchmarks.audit [--entries N] [--writers N] [--acts N] [--folder DIR] [--sync N]
+    python -m tests.benchmarks.audit [--entries N] [--writers N] [--acts N] [--folder D] [--sync N]
 
 Writing is compared with bare write + fdatasync of the same lines by one process; checking with
 the crypto library verifying as many signatures on all cores, and with 15 s a million entries.
