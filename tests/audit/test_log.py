@@ -169,7 +169,7 @@ def test_too_large_a_decision_is_refused_and_the_largest_fits(bench: Bench) -> N
 
 def test_a_missing_log_is_not_begun_anew(bench: Bench) -> None:
     bench.log.path.unlink()
-    with pytest.raises(AuditUnwritable, match="missing"):
+    with pytest.raises(AuditUnwritable, match="jsonl is missing"):
         bench.some_act()
     assert not bench.log.path.exists()
     with pytest.raises(AuditBroken):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from fr_cli.audit.caching import Notes
 from fr_cli.audit.log import AuditLog
 from fr_cli.audit.verify import verify_log
 from fr_cli.audit.writer import Writer
@@ -50,10 +51,16 @@ def test_each_key_signs_its_own_range(bench: Bench) -> None:
 
 
 def test_the_log_verifies_where_the_rotation_is_its_last_line(bench: Bench) -> None:
-    head = bench.log.rotate(SigningKey.new(), bench.home)
+    new = SigningKey.new()
+    head = bench.log.rotate(new, bench.home)
     assert bench.log.head() == reopened(bench).log.head() == head
     for full in (False, True):
         assert bench.verify(full=full).keys[1][1:] == (3, 2)
+    notes = Notes(bench.folder)
+    durable = notes.durable(new)
+    notes.close()
+    assert durable  # else nobody would notice if the log were cut before the next act
+    assert durable.frontier.size == head.size
 
 
 def test_another_process_learns_of_the_new_key(bench: Bench) -> None:

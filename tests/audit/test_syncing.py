@@ -176,6 +176,20 @@ def test_a_marked_log_that_was_cut_as_well_is_left_as_it_is(bench: Bench, disk: 
     assert bench.log.path.read_bytes() == cut
 
 
+def test_a_mark_of_another_file_cuts_nothing(bench: Bench, disk: Disk) -> None:
+    """As after the log was restored from its backup, and the notes were not."""
+    path, log = bench.folder / FILE, bench.log.path
+    bench.some_act()
+    marked = path.read_bytes().replace(b'{"doubt":false,', b'{"doubt":true ,', 1)
+    bench.some_act()
+    copy = bench.folder / "copy"
+    copy.write_bytes(log.read_bytes())
+    copy.replace(log)
+    path.write_bytes(marked)
+    bench.some_act()
+    assert bench.verify().entries == 7
+
+
 def test_a_mark_without_a_note_asks_for_a_person(bench: Bench, disk: Disk) -> None:
     bench.some_act()
     path = bench.folder / FILE
