@@ -165,6 +165,8 @@ _BY_NAME = {
     "floors",
     "last",
     "weights",
+    "roles",
+    "origins",
 }
 
 
