@@ -30,7 +30,7 @@ _TABLES = ("reasons", "operators")
 
 @app.command("show")
 def show(context: typer.Context) -> None:
-    """Show what is in force: reasons, operators, roles, and each value with its origin."""
+    """Show the policy in force, and where each value comes from."""
     from fr_cli.authority.policy import read_policy
 
     session = session_of(context)
@@ -132,11 +132,11 @@ def check(
     file: Annotated[
         Path | None,
         typer.Argument(
-            metavar="[FILE]", help="A policy that is not in force yet; the home's by default."
+            metavar="FILE", help="A policy that is not in force yet; the home's by default."
         ),
     ] = None,
 ) -> None:
-    """Say whether a policy is valid, and of each fault its line, its key and what mends it."""
+    """Check a policy: each fault with its line, its key and what mends it."""
     from fr_cli.authority.policy import read_policy
     from fr_cli.errors import ConfigurationError
     from fr_cli.records import counted
@@ -171,7 +171,7 @@ def clock(
         str, typer.Option("--reason", help="Why: what was wrong, in words without a name.")
     ],
 ) -> None:
-    """Say that the clock is right and the log's time was wrong; acts go on from now."""
+    """Say that the clock is right, and the time of the log was wrong."""
     from datetime import UTC, datetime
 
     from fr_cli.operations.clock import correct

@@ -7,6 +7,7 @@ by its hash, and pictures that lie in the page itself.
 from __future__ import annotations
 
 import base64
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +44,12 @@ NOT_CONCLUDED = {
         "known rate of error.",
     ),
 }
+_BESIDES = {
+    "place": "Place",
+    "flags": "Seems to be",
+    "supervisor": "Supervisor",
+    "necessity": "Necessary because",
+}
 _ORIGIN = {
     "source": "Source",
     "captured_at": "Captured",
@@ -72,6 +79,7 @@ def page(result: Identification) -> str:
         head=HEADS[answer.outcome],
         answer=answer,
         asked=result.sheet,
+        besides=_besides(result.grounds),
         asked_at=f"{result.sheet.asked_at:%Y-%m-%d %H:%M:%S} UTC",
         portrait=base64.b64encode(result.sheet.portrait).decode(),
         eyes=result.quality.native("InterEyeDistance"),
@@ -101,6 +109,16 @@ def expected(rate: Fpir) -> str:
         f"Of {middle} people who are not in this gallery, about one would still get a candidate "
         f"at this threshold ({how}95 % interval: one of {few} to one of {many})."
     )
+
+
+def _besides(grounds: Mapping[str, Any]) -> dict[str, str]:
+    """What was said of the search beside case and reason, by its label."""
+    said = {label: grounds.get(name) for name, label in _BESIDES.items()}
+    return {
+        label: one if isinstance(one, str) else " and ".join(one)
+        for label, one in said.items()
+        if one
+    }
 
 
 def _row(one: Candidate, result: Identification) -> dict[str, Any]:

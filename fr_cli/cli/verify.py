@@ -52,6 +52,7 @@ def document(result: Verification) -> dict[str, Any]:
     """The JSON document `fr/verify/1`."""
     return {
         "schema": "fr/verify/1",
+        "grounds": dict(result.grounds),
         "subject_id": result.subject_id,
         "reference_id": result.reference_id,
         "references": result.references,

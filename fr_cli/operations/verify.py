@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from fr_cli.audit.entry import JSON
 from fr_cli.authority.circumstances import NOTHING_SAID, Circumstances
 from fr_cli.decision.calibration import score_of
 from fr_cli.errors import ConfigurationError
@@ -17,8 +19,12 @@ from fr_cli.records import Head, Quality
 
 @dataclass(frozen=True)
 class Verification:
-    """The best comparison score against the subject's references, and what it is held against."""
+    """The best comparison score against the subject's references, and what it is held against.
 
+    `grounds` are case and reason, what was said besides, and the legal basis.
+    """
+
+    grounds: Mapping[str, JSON]
     subject_id: str
     reference_id: str
     references: int
@@ -47,11 +53,8 @@ def verify(
     The threshold is where the policy's share of other people would pass as this subject,
     divided among the subject's references. Raises as `identify` does, and SubjectUnknown.
     """
-    with bench.act(
-        "verify",
-        "consultation",
-        why=grounds(case, reason, circumstances, bench),
-    ) as act:
+    why = grounds(case, reason, circumstances, bench)
+    with bench.act("verify", "consultation", why=why) as act:
         basis = allowed(bench, reason, None, circumstances)
         act.decide(basis=basis)
         calibration = bench.calibration
@@ -83,6 +86,7 @@ def verify(
         )
     assert act.head is not None
     return Verification(
+        grounds={**why, "legal_basis": basis},
         subject_id=subject_id,
         reference_id=name,
         references=len(references),

@@ -107,6 +107,16 @@ def test_a_sheet_says_all_that_the_answer_rests_on(crowd: Fr, tmp_path: Path) ->
     assert "match found" not in parsed.text.lower()
 
 
+def test_what_was_said_of_the_search_besides_stands_on_it(crowd: Fr, tmp_path: Path) -> None:
+    with (crowd.home / "policy.yaml").open("a") as file:
+        file.write(f"places: [{json.dumps(HOSTILE)}]\n")
+    options = ("--place", HOSTILE, "--flag", "vulnerable", "--flag", "child", "--necessity", "<b>x")
+    page = sheet(crowd, photo(MATED), tmp_path, *options)
+    for said in (f"Place {HOSTILE}", "Seems to be child and vulnerable", "Necessary because <b>x"):
+        assert said in page.text
+    assert "Supervisor" not in page.text
+
+
 def test_the_bar_of_a_score_is_longer_than_the_mark_of_the_threshold(
     crowd: Fr, tmp_path: Path
 ) -> None:

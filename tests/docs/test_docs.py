@@ -185,6 +185,8 @@ _BY_NAME = {
     "weights",
     "provenance",
     "what",
+    "roles",
+    "origins",
 }
 
 

@@ -248,7 +248,8 @@ def test_what_an_operator_says_of_a_search_is_in_the_log_and_in_the_answer(fr: F
     assert intent["why"] == said
     assert outcome["dec"]["basis"] == "Consent; no operational use"
     assert intent["t"] < outcome["t"]
-    fr.json("verify", photo(MATED), MATED, *GROUNDS, *options)
+    document = fr.json("verify", photo(MATED), MATED, *GROUNDS, *options)
+    assert document["grounds"] == said | {"legal_basis": "Consent; no operational use"}
     assert fr.log()[-2]["why"] == said
 
 
