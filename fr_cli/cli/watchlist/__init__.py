@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from fr_cli.cli.options import Wait
-from fr_cli.cli.output import plain, table
+from fr_cli.cli.output import harmless, plain, table
 from fr_cli.cli.watchlist.words import (
     closed_document,
     closed_pictures,
@@ -165,7 +165,7 @@ def close(
     if name is not None and not yes:
         if session.output.as_json or not sys.stdin.isatty():
             raise UsageProblem("Closing cannot be undone.", hint="Confirm it with --yes.")
-        typer.confirm(f"Close {name} for good?", abort=True, err=True)
+        typer.confirm(f"Close {harmless(name)} for good?", abort=True, err=True)
     with session.bench(wait=wait) as bench:
         result = operation.close(name, reason, bench)
     session.output.show(closed_document(result), *closed_pictures(result))
