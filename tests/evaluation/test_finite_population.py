@@ -113,3 +113,12 @@ def test_what_cannot_be_is_an_error() -> None:
     for wrong in ((5, 6, 0), (5, 0, 0), (5, 3, 4), (5, 3, -1)):
         with pytest.raises(ValueError, match="cannot be"):
             Stratum(*wrong)
+
+
+def test_what_was_drawn_of_small_strata_makes_the_rate_surer() -> None:
+    small = of_all([Stratum(100, 80, 4), Stratum(50, 40, 2)])
+    large = of_all([Stratum(100_000, 80, 4), Stratum(50_000, 40, 2)])
+    assert small.value == large.value
+    assert small.high - small.low < 0.6 * (large.high - large.low)
+    # Of vast strata in proportion it is as if they were one.
+    assert np.allclose([large.low, large.high], clopper_pearson(6, 120), atol=1e-3)

@@ -209,3 +209,12 @@ def test_a_watchlist_is_made_with_everybody_or_not_at_all(six: tuple[House, Vect
             assert [one.members for one in watchlists.all_watchlists(gallery.store)] in ([], [3])
 
     assert every_step(six[0], lambda gallery: make(gallery, "w", "s0", "s1", "s5"), check) >= 2
+
+
+def test_who_is_marked_for_a_purge_is_on_no_watchlist_from_then_on(listed: House) -> None:
+    with listed.open() as gallery, gallery.writing():
+        found = gallery.store.subject("s4")
+        assert found is not None
+        with gallery.store.transaction():
+            gallery.store.mark(found.uid, gallery.alias("s4"))
+        assert [one.members for one in watchlists.all_watchlists(gallery.store)] == [1, 1]

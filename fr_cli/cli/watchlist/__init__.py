@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from fr_cli.cli.options import Wait
-from fr_cli.cli.output import plain, table
+from fr_cli.cli.output import harmless, plain, table
 from fr_cli.cli.watchlist.words import (
     closed_document,
     closed_pictures,
@@ -160,9 +161,11 @@ def close(
     if (name is None) != expired:
         raise UsageProblem("Either one watchlist is closed, or all that have expired.",
                            hint="Give NAME, or --expired.")  # fmt: skip
-    if name is not None and not yes:
-        raise UsageProblem("Closing cannot be undone.", hint="Confirm it with --yes.")
     session = session_of(context)
+    if name is not None and not yes:
+        if session.output.as_json or not sys.stdin.isatty():
+            raise UsageProblem("Closing cannot be undone.", hint="Confirm it with --yes.")
+        typer.confirm(f"Close {harmless(name)} for good?", abort=True, err=True)
     with session.bench(wait=wait) as bench:
         result = operation.close(name, reason, bench)
     session.output.show(closed_document(result), *closed_pictures(result))
