@@ -76,17 +76,17 @@ def seconded(bench: Bench, command: str, kind: str, **intent: JSON) -> Iterator[
     """
     second = _judged(bench)
     fields = intent | second.told | _repeated(bench, second.owed)
-    logged = command
+    wanted = command
     if bench.consent.asking:
-        logged, kind, fields = "request", "administration", {"of": command, **fields}
+        command, kind, fields = "request", "administration", {"of": wanted, **fields}
     made: Requested | None = None
-    with bench.audit.act(logged, kind, **fields) as act:
+    with bench.audit.act(command, kind, **fields) as act:
         second.act = act
         bench.second = second
         if second.owed.overrides:
             hours = bench.policy.approvals.valid_hours
             bench.notices = [one.sentence(hours) for one in second.owed.overrides]
-        guard(bench, second.owed, command)
+        guard(bench, second.owed, wanted)
         if second.trouble:
             raise second.trouble
         if second.request:

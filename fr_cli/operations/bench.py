@@ -271,10 +271,7 @@ class Bench:
         return found
 
     def close(self) -> None:
-        """End child processes; say what everybody is to be told."""
-        if self.tell:
-            for notice in self.notices:
-                self.tell(notice)
+        """End child processes."""
         if "pipeline" in self.__dict__:
             self.pipeline.close()
 
@@ -283,6 +280,9 @@ class Bench:
 
     def __exit__(self, *exception: object) -> None:
         self.close()
+        if self.tell:
+            for notice in self.notices:
+                self.tell(notice)
 
 
 def _settled(site: Site) -> Site:

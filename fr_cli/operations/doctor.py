@@ -73,7 +73,8 @@ def examine(home: Path) -> list[Check]:
     from fr_cli.operations import doctor_records as records
 
     looks: tuple[tuple[str, Callable[[Bench], Check]], ...] = (
-        ("policy", _policy), ("modes", _modes), ("keys", records.keys), ("log", records.log),
+        ("policy", _policy), ("two people", records.two_people), ("modes", _modes),
+        ("keys", records.keys), ("log", records.log),
         ("clock", records.clock), ("pending acts", records.pending),
         ("witness", records.witness), ("disk", _disk), ("processor", _processor),
         ("engine", _engine), ("annoy", _annoy), ("weights", _weights),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from datetime import UTC, datetime
 
@@ -16,10 +17,13 @@ from fr_cli.errors import (
     ConfigurationError,
     GalleryDamaged,
     GalleryMissing,
+    NotAllowed,
 )
 from fr_cli.operations.audit import log_of, read_file
 from fr_cli.operations.bench import Bench
 from fr_cli.operations.doctor import Check, fail, ok, warn
+from fr_cli.operations.owed import owed
+from fr_cli.operations.policy_in_force import COPY
 from fr_cli.operations.standing import compare
 from fr_cli.operations.status import status
 
@@ -29,6 +33,21 @@ _AHEAD = 60
 VERIFIED = 32 * 2**20
 #: Where the log's owner keeps the head that a witness signed last.
 WITNESSED = "witnessed.note"
+
+
+def two_people(bench: Bench) -> Check:
+    """Acts that take two can be done, and none was done by one; the policy is the one in force."""
+    name, found, policy = "two people", owed(bench.audit.path), bench.site.policy
+    if found.policy and found.policy != bench.policy_digest:
+        what = "policy.yaml is not the policy in force, so nothing is done under it."
+        return fail(name, what, f"cp {bench.site.home / COPY} {policy}", NotAllowed.code)
+    acts = bench.policy.approvals.acts
+    if acts and shutil.which("ssh-keygen") is None:
+        return fail(name, "ssh-keygen is not installed.", "apt install openssh-client", 3)
+    if found.overrides:
+        what = f"Done without a second person, not approved since: {len(found.overrides)}."
+        return warn(name, what, f"fr approve --override {found.overrides[0].act}")
+    return ok(name, f"taken by {', '.join(acts) or 'no act'}")
 
 
 def keys(bench: Bench) -> Check:

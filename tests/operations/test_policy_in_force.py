@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from fr_cli.errors import ConfigurationError, NotAllowed
 from fr_cli.operations.approvals import Consent
 from fr_cli.operations.approve import approve_after
 from fr_cli.operations.bench import Bench
+from fr_cli.operations.doctor_records import two_people
 from fr_cli.operations.owed import owed
 from fr_cli.operations.policy_in_force import COPY, put
 from tests.attacks.two_people import Station, rotate
@@ -160,6 +162,30 @@ def test_what_is_not_valid_is_not_put_in_force(station: Station, tmp_path: Path)
         with station.bench() as bench, pytest.raises(ConfigurationError):
             put(tmp_path / "bad.yaml", bench)
     assert len(station.log()) == before
+
+
+def test_the_doctor_says_it_and_how_to_mend_it(
+    station: Station, new: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def said() -> tuple[str, str]:
+        with station.bench() as bench:
+            check = two_people(bench)
+        return check.state, check.mend
+
+    acts(station)
+    assert said() == ("ok", "")
+    before = (station.home / "policy.yaml").read_bytes()
+    (station.home / "policy.yaml").write_bytes(new.read_bytes())
+    state, mend = said()
+    assert (state, mend) == ("fail", f"cp {station.home / COPY} {station.home / 'policy.yaml'}")
+    subprocess.run(mend.split(), check=True)
+    assert (station.home / "policy.yaml").read_bytes() == before
+    with station.bench(consent=Consent(override="in haste")) as bench:
+        put(station.home / "policy.yaml", bench)
+    (waiting,) = owed(station.home / "audit" / "audit.jsonl").overrides
+    assert said() == ("warn", f"fr approve --override {waiting.act}")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert said() == ("fail", "apt install openssh-client")
 
 
 def test_only_who_may_change_it_may_put_it_in_force(station: Station, new: Path) -> None:
