@@ -92,7 +92,7 @@ class GalleryLocked(FrError):
     code = 11
 
 
-class StationBusy(FrError):
+class StationBusy(GalleryLocked):
     """The service does not take this request now."""
 
     code = 11

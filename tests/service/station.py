@@ -215,6 +215,13 @@ class Station:
 @pytest.fixture(scope="session")
 def desk(models: Path) -> Iterator[Desk]:
     """The accounts, and what they can read."""
+    with made_desk(models) as made:
+        yield made
+
+
+@contextmanager
+def made_desk(models: Path) -> Iterator[Desk]:
+    """Make the accounts; they are gone at the end."""
     if os.geteuid() != 0 or not shutil.which("useradd") or not shutil.which("setpriv"):
         pytest.skip("real accounts can only be made by root, with useradd and setpriv")
     folder = Path(tempfile.mkdtemp(prefix="fr-station-", dir="/tmp"))
@@ -228,7 +235,9 @@ def desk(models: Path) -> Iterator[Desk]:
         shutil.copytree(models, folder / "data" / "fr" / "models", ignore=_only_default)
         (folder / "bin").mkdir()
         program = folder / "bin" / "fr"
-        program.write_text(f"#!{python}\nfrom fr_cli.cli.main import app\n\napp()\n")
+        # Guarded as the script that pip makes: the processes of an enrolment import it.
+        lines = "from fr_cli.cli.main import app\n\nif __name__ == '__main__':\n    app()\n"
+        program.write_text(f"#!{python}\n{lines}")
         program.chmod(0o755)
         for account in names.values():
             subprocess.run(
