@@ -39,27 +39,49 @@ class Served:
     unless: str = ""
 
 
+#: Of acts that may take two people: the request that is asked for, and what comes back signed.
+_ASKED: Mapping[str, Written] = {"ask": "new"}
+_APPROVED = ("approved", "signature")
+
 SERVED = {
     "identify": Served("worker", photo="photo", writes={"html": "page"}),
+    "decide": Served(),
+    "outcome": Served(),
     "verify": Served("worker", photo="photo"),
     "enroll": Served(feed="source", writes={"rejects": "file"}),
-    "purge": Served(writes={"certificate": "new"}, confirm="Delete for good?"),
+    "purge": Served(
+        reads=_APPROVED, writes={"certificate": "new", **_ASKED}, confirm="Delete for good?"
+    ),
+    "watchlist create": Served(reads=("subjects",)),
+    "watchlist add": Served(reads=("subjects",)),
+    "watchlist remove": Served(reads=("subjects",)),
+    "watchlist list": Served(),
+    "watchlist show": Served(),
+    "watchlist close": Served(confirm="Close it for good?"),
+    "sample draw": Served(writes={"out": "folder"}),
+    "sample record": Served(reads=("findings",)),
+    "sample result": Served(),
+    "sample search": Served(),
+    "sample size": Served(),
     "gallery stats": Served(),
     "gallery check": Served(),
     "gallery rebuild": Served(),
     "audit show": Served(),
-    "audit extract": Served(writes={"out": "file"}),
-    "audit export": Served(writes={"out": "folder"}),
+    "audit extract": Served(reads=_APPROVED, writes={"out": "file", **_ASKED}),
+    "audit export": Served(reads=_APPROVED, writes={"out": "folder", **_ASKED}),
     "audit verify": Served(reads=("witnessed", "witness_key", "key"), unless="log"),
     "audit head": Served(reads=("key",), writes={"out": "file"}, unless="log"),
     "audit prove": Served(reads=("key",), writes={"out": "file"}, unless="log"),
-    "report": Served(),
+    "report": Served(writes={"csv": "file", "html": "page"}),
     "status": Served(),
     "policy show": Served(),
-    "policy check": Served(),
+    "policy check": Served(unless="file"),
+    "policy put": Served(reads=("file", *_APPROVED), writes=_ASKED),
 }
 #: What needs no home, or makes one: never sent.
-LOCAL = frozenset({"demo", "init", "serve", "doctor", "audit check-proof", "audit witness"})
+LOCAL = frozenset(
+    {"demo", "init", "serve", "doctor", "approve", "audit check-proof", "audit witness"}
+)
 
 
 def place_of(command: str) -> Place | None:

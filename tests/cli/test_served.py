@@ -38,5 +38,6 @@ def test_what_stays_here_exists(words: str) -> None:
 
 def test_every_act_of_officers_and_managers_is_served_or_known_to_be_missing() -> None:
     acts = ACTS["officer"] | ACTS["gallery-manager"] | ACTS["auditor"]
-    later = {"decide", "outcome", "watchlist", "sample", "request", "approve"}
-    assert acts - later <= set(SERVED)
+    missing = {"request", "approve"}  # an option of other commands; done with one's own SSH key
+    groups = {words.split()[0] for words in SERVED}
+    assert {act for act in acts - missing if act not in SERVED and act not in groups} == set()
