@@ -18,6 +18,7 @@ OTHERS = {
     "commands",
     "draft",
     "evaluation",
+    "grounds",
     "main",
     "options",
     "output",
