@@ -131,6 +131,19 @@ def test_two_acts_may_be_open_at_once(bench: Bench) -> None:
     assert bench.verify().abandoned == 0
 
 
+def test_the_policy_of_an_act_stands_in_each_of_its_entries(bench: Bench) -> None:
+    with bench.log.act("enroll", "collection", policy="p1") as act:
+        act.batch(added=1)
+    bench.log.act("purge", "erasure", policy="p2")._lease.drop()  # as when its process dies
+    with bench.log.act("identify", "consultation", policy="p3"):
+        pass
+    found = [(entry["ph"], entry.get("policy")) for entry in bench.entries()[1:]]
+    assert found == [
+        ("intent", "p1"), ("batch", "p1"), ("outcome", "p1"), ("intent", "p2"),
+        ("abandoned", "p2"), ("intent", "p3"), ("outcome", "p3"),
+    ]  # fmt: skip
+
+
 def test_a_float_is_refused_where_it_is_given(bench: Bench) -> None:
     with pytest.raises(TypeError):
         bench.log.act("identify", "consultation", score=0.5)  # type: ignore[arg-type]

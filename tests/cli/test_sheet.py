@@ -108,10 +108,11 @@ def test_a_sheet_says_all_that_the_answer_rests_on(crowd: Fr, tmp_path: Path) ->
 
 
 def test_what_was_said_of_the_search_besides_stands_on_it(crowd: Fr, tmp_path: Path) -> None:
-    with (crowd.home / "policy.yaml").open("a") as file:
+    shutil.copytree(crowd.home, tmp_path / "home")
+    with (tmp_path / "home" / "policy.yaml").open("a") as file:
         file.write(f"places: [{json.dumps(HOSTILE)}]\n")
     options = ("--place", HOSTILE, "--flag", "vulnerable", "--flag", "child", "--necessity", "<b>x")
-    page = sheet(crowd, photo(MATED), tmp_path, *options)
+    page = sheet(Fr(tmp_path / "home"), photo(MATED), tmp_path, *options)
     for said in (f"Place {HOSTILE}", "Seems to be child and vulnerable", "Necessary because <b>x"):
         assert said in page.text
     assert "Supervisor" not in page.text
@@ -276,7 +277,7 @@ def test_the_log_knows_that_there_was_a_sheet_and_nothing_of_it(fr: Fr, tmp_path
 def test_a_sheet_changes_nothing_of_the_document(crowd: Fr, tmp_path: Path) -> None:
     plain = crowd.identify(photo(MATED))
     beside = crowd.identify(photo(MATED), "--html", str(tmp_path / "sheet.html"))
-    varying = {"search_id", "audit", "timing_ms"}
+    varying = {"search_id", "asked_at", "audit", "timing_ms"}
     assert {k: v for k, v in plain.items() if k not in varying} == {
         k: v for k, v in beside.items() if k not in varying
     }

@@ -19,6 +19,7 @@ OTHERS = {
     "consent",
     "draft",
     "evaluation",
+    "grounds",
     "main",
     "options",
     "output",
