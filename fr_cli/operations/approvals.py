@@ -120,6 +120,11 @@ def approved(
         return {}
     if consent.asking:
         raise Requested(_request(bench, kind, what, of or second.person, second.act))
+    if consent.override and kind == "policy" and second.owed.policy in ("", bench.policy_digest):
+        raise NotAllowed(
+            "A change of the policy has no override: it could name the one who approves it later.",
+            hint=ASK,
+        )
     if consent.override and kind != "override":
         if len(second.owed.overrides) >= MOST:
             raise NotAllowed(

@@ -98,6 +98,22 @@ def test_what_was_edited_can_be_approved_as_it_lies_there(station: Station, new:
     acts(station)
 
 
+def test_a_change_has_no_override_while_the_policy_in_force_is_at_hand(
+    station: Station, new: Path
+) -> None:
+    """Else it could name a second key of whoever overrides, which then approves the override."""
+    for edited in (False, True):
+        if edited:
+            acts(station)
+            (station.home / "policy.yaml").write_bytes(new.read_bytes())
+        with (
+            station.bench(consent=Consent(override="in haste")) as bench,
+            pytest.raises(NotAllowed, match="has no override"),
+        ):
+            put(new, bench)
+    assert owed(station.home / "audit" / "audit.jsonl").overrides == ()
+
+
 @pytest.mark.parametrize("how", ["lost", "altered"])
 def test_nobody_is_locked_out_for_good(station: Station, new: Path, how: str) -> None:
     """Neither policy.yaml nor its copy is what is in force: an override, which stays flagged."""
@@ -180,7 +196,9 @@ def test_the_doctor_says_it_and_how_to_mend_it(
     assert (state, mend) == ("fail", f"cp {station.home / COPY} {station.home / 'policy.yaml'}")
     subprocess.run(mend.split(), check=True)
     assert (station.home / "policy.yaml").read_bytes() == before
-    with station.bench(consent=Consent(override="in haste")) as bench:
+    (station.home / "policy.yaml").write_bytes(before + b"# a remark\n")
+    (station.home / COPY).unlink()
+    with station.bench(consent=Consent(override="the copy is lost")) as bench:
         put(station.home / "policy.yaml", bench)
     (waiting,) = owed(station.home / "audit" / "audit.jsonl").overrides
     assert said() == ("warn", f"fr approve --override {waiting.act}")
