@@ -1,4 +1,4 @@
-"""A small log to tamper with, and a station with real accounts."""
+"""A small log to tamper with."""
 
 from __future__ import annotations
 
@@ -8,11 +8,8 @@ import pytest
 
 from fr_cli.audit.log import AuditLog
 from fr_cli.keys import SigningKey
-from tests.service.station import desk, station
 
 from .tampering import ORIGIN, SmallLog
-
-__all__ = ["desk", "small", "station"]
 
 
 @pytest.fixture
