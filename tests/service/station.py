@@ -238,7 +238,7 @@ def made_desk(models: Path) -> Iterator[Desk]:
         yield Desk(folder, python, path, names)
     finally:
         for name in made:
-            _patiently("userdel", name)
+            _patiently("userdel", "--force", name)
         shutil.rmtree(folder, ignore_errors=True)
 
 
