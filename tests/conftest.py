@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import openpeople
 import pytest
@@ -28,6 +28,9 @@ from fr_cli.gallery.gallery import Gallery
 from fr_cli.operations.bench import Bench
 from fr_cli.records import Silence
 from fr_cli.site import user_home
+
+if TYPE_CHECKING:
+    from tests.service.station import Desk, Station
 
 # A test machine may be busy: how long an example takes proves nothing.
 settings.register_profile("fr", deadline=None)
@@ -165,6 +168,25 @@ def enrolled(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Fr:
     fr.json("enroll", feed)
     fr.json("gallery", "rebuild")
     return fr
+
+
+@pytest.fixture(scope="session")
+def accounts(models: Path) -> Iterator[Desk]:
+    """Real accounts of the machine; skipped where they cannot be made."""
+    from tests.service.station import made_desk
+
+    with made_desk(models) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def station(accounts: Desk, enrolled: Fr) -> Iterator[Station]:
+    """A station that runs, with five people enrolled. Its gallery is not to be changed."""
+    from tests.service.station import made_station
+
+    with made_station(accounts, enrolled) as one:
+        one.start()
+        yield one
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""A small log to tamper with, and a station with real accounts."""
+"""A small log to tamper with."""
 
 from __future__ import annotations
 
@@ -8,12 +8,9 @@ import pytest
 
 from fr_cli.audit.log import AuditLog
 from fr_cli.keys import SigningKey
-from tests.service.station import desk, station
 
 from .tampering import ORIGIN, SmallLog
 from .two_people import Station
-
-__all__ = ["desk", "pair", "small", "station"]
 
 
 @pytest.fixture(scope="session")

@@ -109,4 +109,4 @@ def test_no_file_of_the_home_can_be_read(station: Station, who: str, inside: str
 
 def test_the_direct_way_is_closed_too(station: Station) -> None:
     result = station.fr("officer", "status", "--home", str(station.home))
-    assert (result.code, result.stdout) == (2, "")  # it is not readable
+    assert (result.code, result.stdout) == (3, "")  # it is not readable

@@ -9,6 +9,7 @@ import re
 import shutil
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,9 +24,9 @@ PASSING = ("search_id", "audit", "timing_ms")
 
 
 @pytest.fixture
-def own(desk: Desk, enrolled: Fr) -> Iterator[Station]:
+def own(accounts: Desk, enrolled: Fr) -> Iterator[Station]:
     """A station to be changed."""
-    with made_station(desk, enrolled) as one:
+    with made_station(accounts, enrolled) as one:
         one.start()
         yield one
 
@@ -276,31 +277,31 @@ def test_a_restart_loses_nothing(own: Station) -> None:
 # -- starting --------------------------------------------------------------------------------
 
 
-def test_it_does_not_start_without_operators(desk: Desk, enrolled: Fr) -> None:
-    with made_station(desk, enrolled) as one:
+def test_it_does_not_start_without_operators(accounts: Desk, enrolled: Fr) -> None:
+    with made_station(accounts, enrolled) as one:
         one.policy(operators={})
-        result = desk.run("service", "fr", "serve", "--home", one.home, "--socket", one.socket)
+        result = accounts.run("service", "fr", "serve", "--home", one.home, "--socket", one.socket)
         assert (result.code, "names no operators" in result.stderr) == (3, True)
         assert not one.socket.exists()
 
 
-def test_it_does_not_start_as_root_or_as_another_account(desk: Desk, enrolled: Fr) -> None:
-    with made_station(desk, enrolled) as one:
+def test_it_does_not_start_as_root_or_as_another_account(accounts: Desk, enrolled: Fr) -> None:
+    with made_station(accounts, enrolled) as one:
         result = Fr(one.home)("serve", "--socket", one.socket, "--json")
         assert (result.code, "does not run as root" in result.stderr) == (3, True)
-        result = desk.run("officer", "fr", "serve", "--home", one.home, "--socket", one.socket)
+        result = accounts.run("officer", "fr", "serve", "--home", one.home, "--socket", one.socket)
         assert result.code in (2, 3)
         one.home.chmod(0o755)
-        result = desk.run("service", "fr", "serve", "--home", one.home, "--socket", one.socket)
+        result = accounts.run("service", "fr", "serve", "--home", one.home, "--socket", one.socket)
         assert (result.code, "chmod 700" in result.stderr) == (3, True)
 
 
 def test_a_folder_that_others_may_write_to_is_no_place_for_the_socket(
-    desk: Desk, enrolled: Fr
+    accounts: Desk, enrolled: Fr
 ) -> None:
-    with made_station(desk, enrolled) as one:
+    with made_station(accounts, enrolled) as one:
         (one.folder / "run").chmod(0o777)
-        result = desk.run("service", "fr", "serve", "--home", one.home, "--socket", one.socket)
+        result = accounts.run("service", "fr", "serve", "--home", one.home, "--socket", one.socket)
         assert (result.code, "could take the socket's place" in result.stderr) == (3, True)
 
 
@@ -310,8 +311,8 @@ def test_two_do_not_hear_in_one_place(station: Station) -> None:
     assert (result.code, "already" in result.stderr) == (3, True)
 
 
-def test_systemd_may_hand_over_the_socket(desk: Desk, enrolled: Fr) -> None:
-    with made_station(desk, enrolled) as one:
+def test_systemd_may_hand_over_the_socket(accounts: Desk, enrolled: Fr) -> None:
+    with made_station(accounts, enrolled) as one:
         program = (
             "import os, socket, sys\n"
             "line = socket.socket(socket.AF_UNIX)\n"
@@ -321,11 +322,9 @@ def test_systemd_may_hand_over_the_socket(desk: Desk, enrolled: Fr) -> None:
             f"sys.argv = ['fr', 'serve', '--home', {str(one.home)!r}]\n"
             "from fr_cli.cli.main import app; app()\n"
         )
-        one.process = desk.start("service", desk.python, "-c", program)
-        for _ in range(200):
-            if one.socket.exists():
-                break
-            signal.sigtimedwait([], 0.05)
+        one.process = accounts.start("service", accounts.python, "-c", program)
+        while not (one.socket.exists() and one.socket.stat().st_mode & 0o002):
+            time.sleep(0.05)
         assert found(one, jpeg(small(MATED))) == [MATED]
 
 
