@@ -82,7 +82,7 @@ def enroll(source: Source, bench: Bench, listener: Listener) -> Enrolled:
     rows, total = supply.rows(), supply.total
     bench.site.refuse_inside(source.rejects)
     with (
-        bench.act("enroll", "collection", policy=bench.policy_digest) as act,
+        bench.act("enroll", "collection") as act,
         _RejectFile(source.rejects) as reject_file,
         bench.gallery(act, create=True) as gallery,
     ):

@@ -88,7 +88,7 @@ def purge(order: Order, bench: Bench) -> PurgeReport:
     is selected is on hold.
     """
     selection = order.selection
-    intent = _intent(selection, bench) | why(order.reason)
+    intent = _intent(selection) | why(order.reason)
     bench.site.refuse_inside(order.certificate)
     with CertificateFile(order.certificate) as file:
         with (
@@ -202,7 +202,7 @@ def _certified(order: Order, done: _Done) -> dict[str, JSON]:
 
 def preview(selection: Selection, bench: Bench) -> Plan:
     """What a purge would delete, and which rule keeps each of the rest; changes nothing."""
-    intent = _intent(selection, bench)
+    intent = _intent(selection)
     with (
         bench.act("purge", "administration", dry_run=True, **intent) as act,
         bench.gallery(act) as gallery,
@@ -249,8 +249,8 @@ def _refuse_nothing(selection: Selection, plan: Plan, *, resumed: bool) -> None:
     )
 
 
-def _intent(selection: Selection, bench: Bench) -> dict[str, JSON]:
-    intent: dict[str, JSON] = {"policy": bench.policy_digest, "scope": selection.kind}
+def _intent(selection: Selection) -> dict[str, JSON]:
+    intent: dict[str, JSON] = {"scope": selection.kind}
     if selection.kind in ("watchlist", "source"):
         intent["name"] = selection.value
     if selection.include_held:
