@@ -76,6 +76,7 @@ SERVED = {
     "status": Served(),
     "policy show": Served(),
     "policy check": Served(unless="file"),
+    "policy clock": Served(),
     "policy put": Served(reads=("file", *_APPROVED), writes=_ASKED),
 }
 #: What needs no home, or makes one: never sent.

@@ -46,11 +46,12 @@ class Session:
 
         `wait` is how many seconds a change of the gallery waits for another one.
         """
-        if self.maker is not None:
-            return self.maker(wait)
         from fr_cli.operations.bench import Bench
 
-        bench = Bench(self.home, terminal(), wait=wait)
+        if self.maker is not None:
+            bench = self.maker(wait)
+        else:
+            bench = Bench(self.home, terminal(), wait=wait)
         bench.tell = lambda notice: self.output.note(plain(notice, "yellow"))
         return bench
 

@@ -10,7 +10,8 @@ from fr_cli.operations.audit import log_of
 from fr_cli.operations.bench import Bench
 from fr_cli.records import Listener
 
-DRAW, RECORD = "sample draw", "sample record"
+DRAW = "sample draw"
+RECORD = "sample record"
 
 
 @dataclass

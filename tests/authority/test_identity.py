@@ -130,7 +130,7 @@ def acts_opened() -> Iterator[str]:
                         yield names[name]
                     case ast.Attribute(attr=name) if name in names:
                         yield names[name]
-                    case ast.Name(id="command"):
+                    case ast.Name(id="command") | ast.Attribute(attr="command"):
                         pass  # hands on what it was called with
                     case other:
                         raise AssertionError(f"not a command: {ast.unparse(other)}")

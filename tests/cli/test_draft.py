@@ -69,7 +69,7 @@ def test_an_answer_that_cannot_be_logged_leaves_no_sheet(
         raise AuditUnwritable("No space.")
 
     with monkeypatch.context() as patched:
-        patched.setattr(Act, "_append", full)
+        patched.setattr(Act, "_draft", full)
         enrolled.identify(photo(MATED), "--html", str(tmp_path / "sheet.html"), code=30)
     assert left(tmp_path) == []
 
