@@ -248,6 +248,9 @@ def test_a_change_of_the_policy_is_in_force_at_once(own: Station) -> None:
     assert own.identify("officer", photo, code=3)["error"] == "ConfigurationError"
     (own.home / "policy.yaml").write_text("nonsense: [")
     assert own.identify("officer", photo, code=3)["error"] == "ConfigurationError"
+    assert own.json("officer", "status", code=3)["error"] == "ConfigurationError"
+    refused = [entry.get("error") for entry in own.log() if entry["ph"] == "outcome"]
+    assert refused[-5:] == ["NotAllowed", "QualityTooLow", *["ConfigurationError"] * 3]
 
 
 def test_a_key_that_was_rotated_goes_on_signing(own: Station) -> None:
