@@ -18,26 +18,20 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from fr_cli.errors import StationBusy, UsageProblem
-from fr_cli.service.frame import REPLY, REQUEST, Frame, NotAFrameError, Parser
-from fr_cli.service.peer import Peer
+from fr_cli.errors import NotServed, StationBusy
+from fr_cli.service.frame import REPLY, Frame, NotAFrameError, Parser
 from fr_cli.service.processes import Answer, Prepare, start_errand, start_worker
 from fr_cli.service.queues import Queues
 from fr_cli.service.request import Places, Request, refusal, refused
+from fr_cli.service.visits import Room, Visit, Visits
 
 
 @dataclass(frozen=True)
 class Bounds:
-    """How much the service takes on: connections, bytes, seconds, processes."""
+    """How much the service takes on."""
 
     workers: int = field(default_factory=lambda: len(os.sched_getaffinity(0)))
-    connections: int = 128
-    of_one: int = 16
-    #: Bytes of requests that may be in memory at once.
-    held: int = 256 * 2**20
-    #: Seconds for a client to send its request, and to take its answer.
-    sending: float = 15.0
-    taking: float = 60.0
+    room: Room = field(default_factory=Room)
     #: Seconds that a worker may need for one request, and an errand that is no feed.
     working: float = 60.0
     errand: float = 6 * 3600.0
@@ -48,22 +42,12 @@ class Bounds:
 
 
 @dataclass(eq=False)
-class _Visit:
-    line: socket.socket
-    peer: Peer
-    until: float
-    parser: Parser = field(default_factory=lambda: Parser(REQUEST))
-    request: Request | None = None
-    out: memoryview = field(default_factory=lambda: memoryview(b""))
-
-
-@dataclass(eq=False)
 class _Hand:
     """A worker, and whom it works for."""
 
     pid: int
     line: socket.socket
-    visit: _Visit | None = None
+    visit: Visit | None = None
     until: float = 0.0
     parser: Parser = field(default_factory=lambda: Parser(REPLY))
     out: memoryview = field(default_factory=lambda: memoryview(b""))
@@ -83,11 +67,11 @@ class Door:
         self._listener, self._places, self._bounds = listener, places, bounds
         self._answer, self._prepare = answer, prepare
         self._selector = selectors.DefaultSelector()
-        self._visits: set[_Visit] = set()
+        self._visits = Visits(self._selector, bounds.room, self._enter)
         self._hands: set[_Hand] = set()
-        self._errands: dict[int, tuple[_Visit, float]] = {}
-        self._for_workers: Queues[_Visit] = Queues(bounds.of_one)
-        self._for_errands: Queues[_Visit] = Queues(bounds.of_one)
+        self._errands: dict[int, tuple[Visit, float]] = {}
+        self._for_workers: Queues[Visit] = Queues(bounds.room.of_one)
+        self._for_errands: Queues[Visit] = Queues(bounds.room.of_one)
         self._stopping = 0.0
         self._last_start = 0.0
 
@@ -109,118 +93,32 @@ class Door:
             while not (self._stopping and self._idle()):
                 for key, mask in self._selector.select(0.2):
                     if key.fileobj is self._listener:
-                        self._accept()
+                        self._visits.accept(self._listener)
                     elif key.fileobj is wake:
                         with suppress(BlockingIOError):
                             wake.recv(4096)
                     elif isinstance(key.data, _Hand):
                         self._serve_hand(key.data, mask)
                     elif key.data in self._visits:
-                        self._serve_visit(key.data, mask)
+                        self._visits.serve(key.data, mask)
                 self._reap()
                 self._keep_time()
                 self._hand_out()
         finally:
             self._end()
 
-    # -- clients -----------------------------------------------------------------------------
-
-    def _accept(self) -> None:
-        try:
-            line, _ = self._listener.accept()
-        except OSError:  # gone again, or no handle left: the next turn will do
-            return
-        line.setblocking(False)
-        try:
-            peer = Peer.of(line)
-        except OSError:
-            line.close()
-            return
-        visit = _Visit(line, peer, time.monotonic() + self._bounds.sending)
-        mine = sum(one.peer.uid == peer.uid for one in self._visits)
-        if mine >= self._bounds.of_one or len(self._visits) >= self._bounds.connections:
-            self._refuse_at_once(visit, "Too many requests are under way.")
-            return
-        self._visits.add(visit)
-        self._selector.register(line, selectors.EVENT_READ, visit)
-
-    def _serve_visit(self, visit: _Visit, mask: int) -> None:
-        if visit.out:
-            self._write(visit)
-        elif mask & selectors.EVENT_READ:
-            self._read(visit)
-
-    def _read(self, visit: _Visit) -> None:
-        try:
-            data = visit.line.recv(visit.parser.wanted)
-        except BlockingIOError:
-            return
-        except OSError:
-            data = b""
-        if not data:
-            self._leave(visit)
-            return
-        try:
-            frame = visit.parser.feed(data)
-            if frame is None:
-                self._bound_memory(visit)
-                return
-            visit.request = Request.of(frame)
-        except NotAFrameError as trouble:
-            self._reply(visit, refused(UsageProblem(f"The request is not understood: {trouble}.")))
-            return
-        self._selector.unregister(visit.line)
-        self._enter(visit, visit.request)
-
-    def _bound_memory(self, visit: _Visit) -> None:
-        if sum(one.parser.held for one in self._visits) > self._bounds.held:
-            self._reply(visit, refused(StationBusy("Too many photos are on their way.")))
-
-    def _enter(self, visit: _Visit, request: Request) -> None:
+    def _enter(self, visit: Visit, request: Request) -> None:
         place = self._places(request.command)
         if self._stopping:
-            self._reply(visit, refused(StationBusy("The station is being stopped.")))
+            self._visits.reply(visit, refused(StationBusy("The station is being stopped.")))
         elif place is None:
             words = f"This station does not serve: fr {request.command[:50]}."
-            self._reply(visit, refusal("NotServed", 3, words, "See: fr serve --help"))
+            self._visits.reply(visit, refused(NotServed(words, hint="See: fr serve --help")))
         else:
             queue = self._for_workers if place == "worker" else self._for_errands
             if not queue.put(visit.peer.uid, visit):
-                self._reply(visit, refused(StationBusy("Too many of your requests wait already.")))
-
-    def _reply(self, visit: _Visit, frame: Frame) -> None:
-        self._write_out(visit, frame.encode())
-
-    def _write_out(self, visit: _Visit, data: bytes) -> None:
-        visit.out = memoryview(data)
-        visit.until = time.monotonic() + self._bounds.taking
-        visit.request = None
-        with suppress(KeyError):
-            self._selector.unregister(visit.line)
-        self._selector.register(visit.line, selectors.EVENT_WRITE, visit)
-        self._write(visit)
-
-    def _write(self, visit: _Visit) -> None:
-        try:
-            visit.out = visit.out[visit.line.send(visit.out) :]
-        except BlockingIOError:
-            return
-        except OSError:
-            self._leave(visit)
-            return
-        if not visit.out:
-            self._leave(visit)
-
-    def _leave(self, visit: _Visit) -> None:
-        self._visits.discard(visit)
-        with suppress(KeyError, ValueError):
-            self._selector.unregister(visit.line)
-        visit.line.close()
-
-    def _refuse_at_once(self, visit: _Visit, words: str) -> None:
-        with suppress(OSError):  # a fresh socket takes so little, or the client waits in vain
-            visit.line.send(refused(StationBusy(words)).encode())
-        visit.line.close()
+                busy = StationBusy("Too many of your requests wait already.")
+                self._visits.reply(visit, refused(busy))
 
     # -- work --------------------------------------------------------------------------------
 
@@ -245,17 +143,17 @@ class Door:
             assert visit.request is not None
             busy[visit.peer.uid] += 1
             pid = start_errand(
-                self._answer, visit.request, visit.peer, visit.line, self._bounds.taking
+                self._answer, visit.request, visit.peer, visit.line, self._bounds.room.taking
             )
             self._errands[pid] = (visit, time.monotonic() + self._bounds.errand)
 
-    def _next(self, queue: Queues[_Visit], busy_with: Counter[int] | None = None) -> _Visit | None:
+    def _next(self, queue: Queues[Visit], busy_with: Counter[int] | None = None) -> Visit | None:
         busy = busy_with or Counter()
         limit = self._bounds.errands_of_one
         while (visit := queue.take(lambda uid: busy[uid] < limit)) is not None:
-            if not _hung_up(visit.line):
+            if not visit.hung_up:
                 return visit
-            self._leave(visit)
+            self._visits.leave(visit)
         return None
 
     def _serve_hand(self, hand: _Hand, mask: int) -> None:
@@ -272,7 +170,7 @@ class Door:
                 if frame is not None:
                     visit, hand.visit = hand.visit, None
                     if visit is not None:
-                        self._reply(visit, frame)
+                        self._visits.reply(visit, frame)
         except BlockingIOError:
             return
         except (OSError, NotAFrameError):
@@ -288,7 +186,7 @@ class Door:
         _say(f"a worker is replaced: {words}")
         if hand.visit is not None:
             hint = "The log has it as abandoned. Ask again; if it happens again, try another photo."
-            self._reply(hand.visit, refusal("Bug", 1, words, hint))
+            self._visits.reply(hand.visit, refusal("Bug", 1, words, hint))
         if not self._stopping:
             self._hire()
 
@@ -307,7 +205,7 @@ class Door:
             while (ended := os.waitpid(-1, os.WNOHANG)) != (0, 0):
                 found = self._errands.pop(ended[0], None)
                 if found is not None:
-                    self._leave(found[0])
+                    self._visits.leave(found[0])
 
     def _keep_time(self) -> None:
         now = time.monotonic()
@@ -318,13 +216,7 @@ class Door:
                 # As by Ctrl-C: what is finished is kept, and the log says how it ended.
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGINT if now < until + 10 else signal.SIGKILL)
-        working = {id(hand.visit) for hand in self._hands}
-        working |= {id(visit) for visit, _ in self._errands.values()}
-        for visit in [one for one in self._visits if now > one.until]:
-            if visit.out:
-                self._leave(visit)
-            elif visit.request is None and id(visit) not in working:
-                self._reply(visit, refused(StationBusy("The request did not come in time.")))
+        self._visits.keep_time()
 
     # -- stopping ----------------------------------------------------------------------------
 
@@ -336,33 +228,24 @@ class Door:
     def _idle(self) -> bool:
         """Whether nothing is left to do; refuses whoever waits or comes."""
         for visit in self._waiting():
-            self._reply(visit, refused(StationBusy("The station is being stopped.")))
+            self._visits.reply(visit, refused(StationBusy("The station is being stopped.")))
         busy = any(hand.visit for hand in self._hands) or self._errands
         answering = any(visit.out for visit in self._visits)
         return not busy and not answering
 
-    def _waiting(self) -> Iterator[_Visit]:
+    def _waiting(self) -> Iterator[Visit]:
         yield from self._for_workers.drain()
         yield from self._for_errands.drain()
 
     def _end(self) -> None:
-        for visit in list(self._visits):
-            self._leave(visit)
+        for visit in self._visits:
+            self._visits.leave(visit)
         for hand in self._hands:
             hand.line.close()  # at which it ends
         for hand in self._hands:
             with suppress(ChildProcessError):
                 os.waitpid(hand.pid, 0)
         self._listener.close()
-
-
-def _hung_up(line: socket.socket) -> bool:
-    try:
-        return line.recv(1, socket.MSG_PEEK) == b""
-    except BlockingIOError:
-        return False
-    except OSError:
-        return True
 
 
 def _say(words: str) -> None:

@@ -8,9 +8,9 @@ from __future__ import annotations
 import contextlib
 import socket
 
-from fr_cli.service.door import Bounds
 from fr_cli.service.frame import REPLY, GoneError, receive, send
 from fr_cli.service.request import Request
+from fr_cli.service.visits import Room
 from tests.conftest import MATED, jpeg, small
 from tests.service.station import Station
 
@@ -21,7 +21,7 @@ REQUEST = Request(
 
 def test_one_account_cannot_take_all_connections(station: Station) -> None:
     with contextlib.ExitStack() as stack:
-        lines = [stack.enter_context(station.line("second")) for _ in range(Bounds().of_one + 20)]
+        lines = [stack.enter_context(station.line("second")) for _ in range(Room().of_one + 20)]
         assert station.identify("officer", jpeg(small(MATED)))["candidates"]
         refused = 0
         for line in lines:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import contextlib
 
-from fr_cli.service.door import Bounds
 from fr_cli.service.request import Request
+from fr_cli.service.visits import Room
 from tests.conftest import MATED, jpeg, small
 from tests.service.station import Station
 
@@ -19,7 +19,7 @@ REQUEST = Request(
 
 def test_slow_ones_keep_nobody_waiting(station: Station) -> None:
     with contextlib.ExitStack() as stack:
-        for _ in range(Bounds().of_one - 1):
+        for _ in range(Room().of_one - 1):
             line = stack.enter_context(station.line("stranger"))
             line.sendall(REQUEST.frame().encode()[:1000])
         assert station.identify("officer", jpeg(small(MATED)))["candidates"]

@@ -130,6 +130,8 @@ def acts_opened() -> Iterator[str]:
                         yield names[name]
                     case ast.Attribute(attr=name) if name in names:
                         yield names[name]
+                    case ast.JoinedStr(values=[ast.Constant(value=str(first)), *_]):
+                        yield first.split()[0]
                     case ast.Name(id="command") | ast.Attribute(attr="command"):
                         pass  # hands on what it was called with
                     case other:

@@ -20,8 +20,9 @@ from fr_cli.service.frame import REPLY, Frame, GoneError, receive, send
 from fr_cli.service.listening import listen
 from fr_cli.service.peer import Peer
 from fr_cli.service.request import Place, Request
+from fr_cli.service.visits import Room
 
-BOUNDS = Bounds(workers=2, sending=0.5, working=1.0, grace=5.0)
+BOUNDS = Bounds(workers=2, room=Room(sending=0.5), working=1.0, grace=5.0)
 WORKER, ERRAND = "identify", "purge"
 
 
@@ -148,7 +149,10 @@ def test_a_large_answer_comes_whole(door: Running) -> None:
 
 
 def test_who_does_not_take_their_answer_is_dropped(tmp_path: Path) -> None:
-    with opened(tmp_path / "s", replace(BOUNDS, taking=0.3)) as door, door.line() as line:
+    with (
+        opened(tmp_path / "s", replace(BOUNDS, room=Room(taking=0.3))) as door,
+        door.line() as line,
+    ):
         send(line, Request(WORKER, {"size": 30_000_000}).frame())
         time.sleep(1.0)
         with pytest.raises(GoneError):
@@ -156,7 +160,7 @@ def test_who_does_not_take_their_answer_is_dropped(tmp_path: Path) -> None:
 
 
 def test_one_account_waits_in_a_queue_that_ends(tmp_path: Path) -> None:
-    with opened(tmp_path / "s", replace(BOUNDS, of_one=4)) as door:
+    with opened(tmp_path / "s", replace(BOUNDS, room=Room(of_one=4))) as door:
         answers = in_parallel(*[lambda: door.ask(wait=0.5)] * 12)
         refused = [one for one in answers if one["code"]]
         assert len(refused) == 8
@@ -213,7 +217,10 @@ def test_who_hung_up_while_waiting_is_not_worked_for(door: Running, tmp_path: Pa
 
 
 def test_too_many_bytes_at_once_are_refused(tmp_path: Path) -> None:
-    with opened(tmp_path / "s", replace(BOUNDS, held=100_000)) as door, door.line() as line:
+    with (
+        opened(tmp_path / "s", replace(BOUNDS, room=Room(held=100_000))) as door,
+        door.line() as line,
+    ):
         with suppress(BrokenPipeError):
             send(line, Request(WORKER, {}, blobs={"photo": bytes(10_000_000)}).frame())
         assert receive(line, REPLY, 60).body["error"]["name"] == "StationBusy"
