@@ -229,6 +229,22 @@ def test_a_held_lock_is_waited_for_and_then_refused(
         assert bench.log.head().size == bench.verify().entries == 3  # looking needs no lock
 
 
+def test_what_was_torn_off_is_kept_for_good_before_it_is_cut(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with bench.log.path.open("ab") as file:
+        file.write(b"torn")
+    seen = list[tuple[bool, int]]()
+
+    def sync(folder: Path) -> None:
+        kept = list(folder.glob("audit.jsonl.torn-*"))
+        seen.append((bench.log.path.read_bytes().endswith(b"torn"), len(kept)))
+
+    monkeypatch.setattr("fr_cli.audit.writer.sync_folder", sync)
+    bench.some_act()
+    assert seen == [(True, 1)]
+
+
 def test_a_log_replaced_while_waiting_is_not_written(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
