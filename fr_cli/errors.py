@@ -47,6 +47,12 @@ class SubjectUnknown(UsageProblem):
     default_hint = "Check the id; ids are compared letter by letter."
 
 
+class SearchUnknown(UsageProblem):
+    """The log holds no such search, or nothing on it can be decided."""
+
+    default_hint = "The id of a search stands at the end of its answer; fr decide --pending lists."
+
+
 class ConfigurationError(FrError):
     """The home folder, its settings or its policy are missing or invalid."""
 
@@ -67,6 +73,10 @@ class NotAllowed(FrError):
     """The policy does not allow this act."""
 
     code = 4
+
+
+class LimitReached(NotAllowed):
+    """The policy lets this operator search again only later."""
 
 
 class GalleryMissing(FrError):

@@ -13,11 +13,11 @@ power cut or a lack of space has torn is as none.
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import hmac
-import json
 import os
+import re
+from binascii import a2b_base64, b2a_base64
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
@@ -39,6 +39,9 @@ _TIP = b'{"doubt":null ,'
 _SIZE = 2600
 _MAC = len(_CALM) + len('"mac":"')
 _STATE = _MAC + 64 + len('","state":')
+_FORM = re.compile(
+    rb'\{"file":(\d+),"start":(\d+),"end":(\d+),"line":"(\w{64})","size":(\d+),"peaks":"(.*)"\}'
+)
 
 
 class State(NamedTuple):
@@ -53,9 +56,10 @@ class State(NamedTuple):
     line: bytes
     frontier: Frontier
 
-    def holds(self, log: int) -> bool:
-        """Whether that line stands in its place in the log, byte for byte."""
-        return digest(os.pread(log, self.end - self.start, self.start)) == self.line
+    def held(self, log: int) -> bytes | None:
+        """That line, if it stands in its place in the log, byte for byte."""
+        line = os.pread(log, self.end - self.start, self.start)
+        return line if digest(line) == self.line else None
 
 
 def digest(line: bytes) -> bytes:
@@ -113,7 +117,7 @@ class Notes:
         os.fsync(self.handle)
 
     def _write(self, start: bytes, state: State, signer: SigningKey, offset: int) -> None:
-        peaks = base64.b64encode(b"".join(state.frontier.peaks)).decode()
+        peaks = b2a_base64(b"".join(state.frontier.peaks), newline=False).decode()
         text = (
             f'{{"file":{state.file},"start":{state.start},"end":{state.end},'
             f'"line":"{state.line.hex()}","size":{state.frontier.size},"peaks":"{peaks}"}}'
@@ -127,11 +131,14 @@ def _read(data: bytes, signer: SigningKey) -> State | None:
     text = data[_STATE:].rstrip()[:-1]
     if not hmac.compare_digest(data[_MAC : _MAC + 64], _mac(text, signer)):
         return None
-    said = json.loads(text)
-    joined = base64.b64decode(said["peaks"])
-    peaks = [joined[at : at + 32] for at in range(0, len(joined), 32)]
-    line = bytes.fromhex(said["line"])
-    return State(said["file"], said["start"], said["end"], line, Frontier(said["size"], peaks))
+    # Parsed only after it is known to be of this home: so it has the form that `_write` gives it.
+    found = _FORM.fullmatch(text)
+    assert found
+    file, start, end, line, size, peaks = found.groups()
+    joined = a2b_base64(peaks)
+    roots = [joined[at : at + 32] for at in range(0, len(joined), 32)]
+    tree = Frontier(int(size), roots)
+    return State(int(file), int(start), int(end), bytes.fromhex(line.decode()), tree)
 
 
 def _mac(text: bytes, signer: SigningKey) -> bytes:

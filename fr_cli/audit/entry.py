@@ -18,7 +18,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import NoReturn, TypeAlias, Union
+from typing import Any, NoReturn, TypeAlias, Union
 
 import rfc8785
 
@@ -58,16 +58,27 @@ def canonical(value: JSON) -> bytes:
     TypeError for a float or any other type; ValueError for an integer of 2^53 or more, or two
     keys that NFC makes one.
     """
-    profiled = _profiled(value)
     # The standard encoder differs from RFC 8785 only in the order of non-ASCII keys; it is many
     # times as fast, and almost every entry is ASCII.
-    text = _ENCODER.encode(profiled)
-    return text.encode() if text.isascii() else rfc8785.dumps(profiled)
+    return _ENCODER.encode(value).encode() if _plain(value) else rfc8785.dumps(_profiled(value))
+
+
+def _plain(value: Any) -> bool:
+    """Whether it stands in the profile as it is, and all its text is ASCII."""
+    kind = type(value)
+    if kind is str:
+        return bool(value.isascii())
+    if kind is dict:
+        for key, item in value.items():
+            if type(key) is not str or not key.isascii() or not _plain(item):
+                return False
+        return True
+    if kind is list or kind is tuple:
+        return all(map(_plain, value))
+    return value is None or kind is bool or (kind is int and -_LIMIT < value < _LIMIT)
 
 
 def _profiled(value: JSON) -> JSON:
-    if type(value) is str and value.isascii():  # almost all of an entry
-        return value
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, str):
@@ -87,8 +98,6 @@ def _profiled(value: JSON) -> JSON:
 
 
 def _text(text: str) -> str:
-    if text.isascii():
-        return str(text)
     try:
         text.encode()
     except UnicodeEncodeError:  # the undecodable bytes of a file name or an argument
@@ -174,27 +183,46 @@ def check_fields(entry: Mapping[str, JSON], seq: int) -> None:
         raise ValueError("has an unknown phase")
 
 
-def stamped(seq: int, **fields: JSON) -> dict[str, JSON]:
-    """A whole entry: when, where and by whom, with what the caller gives.
+def clock() -> tuple[str, int]:
+    """The time in UTC, and nanoseconds of the monotonic clock modulo 2^53: 104 days."""
+    return utc(datetime.now(UTC), exact=True), time.monotonic_ns() % _LIMIT
 
-    `op`, if given, is on whose behalf this process acts; else it is who runs it. TypeError if the
-    caller gives another field that is set here. `mono` is nanoseconds of the
-    monotonic clock modulo 2^53, so it wraps every 104 days. The nonce (128 random bits) makes
-    the leaf hash reveal nothing of a body that was erased.
+
+class Draft:
+    """An entry but for its number and its times, which its place in the log gives it.
+
+    So whatever can be done without the lock of the log is. `op`, if given, is on whose behalf this
+    process acts; else it is who runs it. TypeError if the caller gives another field that is set
+    here, and as `canonical`. The nonce (128 random bits) makes the leaf hash reveal
+    nothing of a body that was erased.
     """
-    asker = fields.pop("op", None)
-    return dict(
-        v=1,
-        seq=seq,
-        n=base64.urlsafe_b64encode(secrets.token_bytes(16))[:22].decode(),
-        t=utc(datetime.now(UTC), exact=True),
-        boot=boot_id(),
-        mono=time.monotonic_ns() % _LIMIT,
-        host=os.uname().nodename,
-        tool=__version__,
-        op=asker or _operator(os.getpid(), os.getuid(), os.environ.get("SUDO_UID", "")),
-        **fields,
-    )
+
+    def __init__(self, **fields: JSON) -> None:
+        # A number that stands nowhere else in it, so that it can be cut there.
+        blank = 10**15 + secrets.randbelow(10**15)
+        asker = fields.pop("op", None)
+        entry = dict(
+            v=1,
+            seq=blank,
+            n=base64.urlsafe_b64encode(secrets.token_bytes(16))[:22].decode(),
+            t=str(blank),
+            boot=boot_id(),
+            mono=blank,
+            host=os.uname().nodename,
+            tool=__version__,
+            op=asker or _operator(os.getpid(), os.getuid(), os.environ.get("SUDO_UID", "")),
+            **fields,
+        )
+        self._to_mono, self._to_seq, self._to_time, self._rest = canonical(entry).split(
+            b"%d" % blank
+        )
+
+    def body(self, seq: int) -> bytes:
+        """The canonical bytes of the entry as it is written now, with this number."""
+        when, mono = clock()
+        return b"%b%d%b%d%b%b%b" % (
+            self._to_mono, mono, self._to_seq, seq, self._to_time, when.encode(), self._rest,
+        )  # fmt: skip
 
 
 @lru_cache(maxsize=1)

@@ -70,8 +70,8 @@ def expired(
     """Hold each act but `leave` against the days that its command is kept, from its end on.
 
     `rules` has days by command, None for no limit; `DEFAULT` is for those that it lacks. `needed`
-    are acts that the one which erases names itself. Memory grows with what has expired, not with
-    the log.
+    are acts that must stay all the same: something that is kept rests on them. Memory grows with
+    what has expired, not with the log.
     """
     found = Expiry()
     named = set(needed)

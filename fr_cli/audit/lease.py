@@ -1,7 +1,7 @@
 """A lease says that an intent's process still lives: a file locked for as long as it does.
 
 The kernel frees the lock with the process, however that ends, so a lease that can be locked is
-one whose act was cut short. Take and judge leases only while holding the lock of the log.
+one whose act was cut short. Judge leases only while holding the lock of the log.
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fr_cli.audit.entry import boot_id
+from fr_cli.audit.storage import lock
 from fr_cli.disk import sync_folder
 
 #: Leases that a new act looks at.
-LOOKED_AT = 4
+LOOKED_AT = 2
 
 _NAME = re.compile(r"[0-9a-f]{32}")
 
@@ -53,20 +54,27 @@ class Lease:
 
 
 def take(folder: Path, req: str, offset: int) -> Lease:
-    """Take the lease of a new intent; OSError if the folder cannot be written."""
+    """Take the lease of a new intent, to be looked for from the offset (bytes) on.
+
+    OSError if the folder cannot be written.
+    """
     _make(folder)
     path = folder / req
     # O_CLOEXEC: a worker process must not keep the lease of its parent alive.
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
     handle = os.open(path, flags, 0o600)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        lock(handle)  # another act may be looking at it at this moment
         os.write(handle, _note(offset))
         if not boot_id():
             sync_folder(folder)  # after a power cut nothing else would tell that it is dead
+        gone = not os.fstat(handle).st_nlink
     except BaseException:
         os.close(handle)
         raise
+    if gone:  # it was found before it was locked, and taken for one of the dead
+        os.close(handle)
+        return take(folder, req, offset)
     return Lease(path, handle, offset)
 
 
@@ -86,9 +94,8 @@ def any_dead(folder: Path) -> bool:
     """
     try:
         names = os.listdir(folder)
-        named = [name for name in names if _NAME.fullmatch(name)]
-        some = random.sample(named, LOOKED_AT) if len(named) > LOOKED_AT else named
-        return any(_seems_free(f"{folder}/{name}") for name in some)
+        some = random.sample(names, LOOKED_AT) if len(names) > LOOKED_AT else names
+        return any(_seems_free(f"{folder}/{name}") for name in some if _NAME.fullmatch(name))
     except FileNotFoundError:  # the folder is not made yet
         return False
     except OSError:

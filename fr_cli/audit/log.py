@@ -24,7 +24,7 @@ from typing import Literal
 from fr_cli.audit import erasing
 from fr_cli.audit import lease as leases
 from fr_cli.audit.caching import Notes
-from fr_cli.audit.entry import JSON, KINDS, canonical
+from fr_cli.audit.entry import JSON, KINDS, Draft, canonical
 from fr_cli.audit.line import MAX_LINE
 from fr_cli.audit.reboot import cut_short, same_boot
 from fr_cli.audit.storage import APPENDING, locked, read_tail, snapshot
@@ -69,15 +69,16 @@ class AuditLog:
         if not re.fullmatch(r"[!-*,-~]+", origin):
             raise ValueError("the origin must be printable ASCII without spaces and plus signs")
         log = cls(folder, signer, origin)
+        genesis = Draft(
+            cmd="init",
+            act="administration",
+            ph="genesis",
+            req=secrets.token_hex(16),
+            origin=origin,
+            key=base64.b64encode(signer.public).decode(),
+        )
         with log._locked(os.O_CREAT) as writer:
-            writer.begin(
-                cmd="init",
-                act="administration",
-                ph="genesis",
-                req=secrets.token_hex(16),
-                origin=origin,
-                key=base64.b64encode(signer.public).decode(),
-            )
+            writer.begin(genesis)
         return log
 
     @property
@@ -100,29 +101,30 @@ class AuditLog:
     def act(self, command: str, kind: str, **intent: JSON) -> Act:
         """Put an intent on disk; the act is the context in which it is then carried out.
 
-        `kind` is one of `entry.KINDS`. Acts whose processes died are closed as abandoned first.
+        `kind` is one of `entry.KINDS`. A `policy` (SHA-256) of the intent stands in every entry of
+        the act. Acts whose processes died are closed as abandoned first.
         AuditUnwritable or AuditBroken: nothing may be done. TypeError for a float.
         """
         if kind not in KINDS:
             raise ValueError(f"{kind!r} is not a kind of act")
         req = secrets.token_hex(16)
+        drafted = Draft(cmd=command, act=kind, ph="intent", req=req, **self.behalf, **intent)
         # Looked for without the lock, for there may be many; judged with it.
         suspicious = leases.any_dead(self._leases)
-        held: list[leases.Lease] = []
+        held = [self._lease(req)]
         try:
             with self._writer() as writer:
                 if suspicious or writer.rebooted:
                     self._close_abandoned(writer, held)
-                held.append(leases.take(self._leases, req, writer.end))
-                writer.append(cmd=command, act=kind, ph="intent", req=req, **self.behalf, **intent)
+                writer.append(drafted)
             while len(held) > 1:
                 with suppress(OSError):  # what is left behind is judged once more, and is closed
-                    held.pop(0).end()
+                    held.pop().end()
         except BaseException:
             for lease in held:
                 lease.drop()
             raise
-        return Act(self, command, kind, held[0])
+        return Act(self, command, kind, held[0], {**self.behalf, **_policy_of(intent)})
 
     def rotate(
         self, new: SigningKey, keys: Path | None = None, passphrase: bytes | None = None
@@ -158,6 +160,13 @@ class AuditLog:
         assert act.head is not None
         return act.head
 
+    def _lease(self, req: str) -> leases.Lease:
+        """The lease of an intent that is about to be written."""
+        try:
+            return leases.take(self._leases, req, os.stat(self.path).st_size)
+        except OSError as trouble:
+            raise self._unwritable(trouble) from trouble
+
     def _close_abandoned(self, writer: Writer, held: list[leases.Lease]) -> None:
         """Close what dead processes left open; the leases may end when that is on disk."""
         for lease in leases.dead(self._leases):
@@ -168,7 +177,11 @@ class AuditLog:
             if entry:
                 if unstruck := erasing.pending(entry):
                     erasing.strike(writer, frozenset(unstruck))
-                writer.append(cmd=entry["cmd"], act=entry["act"], ph="abandoned", req=lease.req)
+                closing = Draft(
+                    cmd=entry["cmd"], act=entry["act"], ph="abandoned", req=lease.req,
+                    **_policy_of(entry),
+                )  # fmt: skip
+                writer.append(closing)
 
     @contextmanager
     def _writer(self) -> Iterator[Writer]:
@@ -206,16 +219,23 @@ class AuditLog:
                     yield Writer(handle, notes, self.path.parent, self._signer, self._origin)
                 finally:
                     notes.close()
-        except FileNotFoundError as trouble:
-            raise AuditUnwritable(
+        except OSError as trouble:
+            raise self._unwritable(trouble) from trouble
+
+    def _unwritable(self, trouble: OSError) -> AuditUnwritable:
+        if isinstance(trouble, FileNotFoundError):
+            return AuditUnwritable(
                 f"The audit log {self.path} is missing.",
                 hint="Restore the folder from its backup; a log that was lost is not begun anew.",
-            ) from trouble
-        except OSError as trouble:
-            raise AuditUnwritable(
-                f"The audit log {self.path} cannot be written: {trouble.strerror or trouble}.",
-                hint="See whether the disk is full and who owns the folder.",
-            ) from trouble
+            )
+        return AuditUnwritable(
+            f"The audit log {self.path} cannot be written: {trouble.strerror or trouble}.",
+            hint="See whether the disk is full and who owns the folder.",
+        )
+
+
+def _policy_of(entry: Mapping[str, JSON]) -> dict[str, JSON]:
+    return {"policy": entry["policy"]} if "policy" in entry else {}
 
 
 class Act:
@@ -225,7 +245,15 @@ class Act:
     `head` is the signed head of the outcome, once that is on disk.
     """
 
-    def __init__(self, log: AuditLog, command: str, kind: str, lease: leases.Lease) -> None:
+    def __init__(
+        self,
+        log: AuditLog,
+        command: str,
+        kind: str,
+        lease: leases.Lease,
+        repeated: Mapping[str, JSON],
+    ) -> None:
+        """`repeated` is what every entry of the act says: on whose behalf, under which policy."""
         self.id = lease.req
         self.exit_code = 0
         self.head: Head | None = None
@@ -233,6 +261,7 @@ class Act:
         self.command = command
         self._kind = kind
         self._lease = lease
+        self._repeated = repeated
         self._decision: dict[str, JSON] = {}
 
     def decide(self, **decision: JSON) -> None:
@@ -248,12 +277,13 @@ class Act:
 
     def batch(self, **body: JSON) -> None:
         """Record one part of the act, such as one transaction of many; durable on return."""
+        drafted = self._draft("batch", body)
         with self._log._writer() as writer:
-            self._append(writer, "batch", body)
+            writer.append(drafted)
 
-    def _append(self, writer: Writer, phase: str, body: dict[str, JSON]) -> Head:
-        who = self._log.behalf
-        return writer.append(cmd=self.command, act=self._kind, ph=phase, req=self.id, **who, **body)
+    def _draft(self, phase: str, body: dict[str, JSON]) -> Draft:
+        said = {**body, **self._repeated}
+        return Draft(cmd=self.command, act=self._kind, ph=phase, req=self.id, **said)
 
     def __enter__(self) -> Act:
         return self
@@ -264,10 +294,10 @@ class Act:
         trouble: BaseException | None,
         trace: TracebackType | None,
     ) -> Literal[False]:
-        outcome = self._outcome(trouble)
         try:
+            outcome = self._draft("outcome", self._outcome(trouble))
             with self._log._writer() as writer:
-                head = self._append(writer, "outcome", outcome)
+                head = writer.append(outcome)
             self.head = head
             self._lease.end()
         except BaseException as failure:

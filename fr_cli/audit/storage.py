@@ -6,7 +6,7 @@ import errno
 import fcntl
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -74,15 +74,21 @@ def snapshot(path: Path) -> tuple[BinaryIO, int]:
     return os.fdopen(handle, "rb"), length
 
 
-def lock(handle: int, kind: int = fcntl.LOCK_EX) -> None:
-    """Wait for the lock of a file; TimeoutError after PATIENCE."""
+def lock(handle: int, kind: int = fcntl.LOCK_EX, served: Callable[[], bool] = bool) -> bool:
+    """Wait for the lock of a file; False, without it, when the waiting process is `served`.
+
+    TimeoutError after PATIENCE.
+    """
     deadline = time.monotonic() + PATIENCE
     pause = _PAUSE
     while not got(handle, kind):
+        if served():
+            return False
         if time.monotonic() > deadline:
             raise TimeoutError(errno.ETIMEDOUT, "another process holds its lock")
         time.sleep(pause)
         pause = min(2 * pause, _LONGEST_PAUSE)
+    return True
 
 
 def got(handle: int, kind: int = fcntl.LOCK_EX) -> bool:

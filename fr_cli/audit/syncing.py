@@ -14,14 +14,13 @@ that outlives one cuts off only what nobody was ever told is there.
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from fr_cli.audit.caching import FILE, Notes, State
-from fr_cli.audit.storage import got, lock, release
+from fr_cli.audit.storage import lock, release
 from fr_cli.errors import AuditUnwritable
 from fr_cli.keys import SigningKey
 
@@ -40,15 +39,9 @@ class Pending:
 
     def settle(self, notes: Notes, signer: SigningKey) -> None:
         """Return when the line is on disk, with all before it; OSError if that cannot be."""
-        if not got(notes.handle):
-            # While one syncs, many come to wait. They look all at once whether that served them.
-            lock(notes.handle, fcntl.LOCK_SH)
-            try:
-                if self._durable(notes, signer):
-                    return
-            finally:
-                release(notes.handle)
-            lock(notes.handle)
+        # While one syncs, many come to wait; each looks whether that has served it.
+        if not lock(notes.handle, served=lambda: self._durable(notes, signer)):
+            return
         try:
             if not self._durable(notes, signer):
                 self._sync(notes, signer)
@@ -57,8 +50,8 @@ class Pending:
 
     def _durable(self, notes: Notes, signer: SigningKey) -> bool:
         mine, durable = self._state, notes.durable(signer)
-        # Looked at after the note, for this may be without the lock; and what was cut off is
-        # never there again: each line has a nonce.
+        # Looked at after the note, for this may be without the lock (a note that is just being
+        # written is as none); and what was cut off is never there again: each line has a nonce.
         if os.pread(self._log, len(self._line), mine.start) != self._line:
             raise OSError(errno.EIO, "it was cut back, because a sync of it had failed")
         if durable and durable.file == mine.file and durable.end >= mine.end:
@@ -74,7 +67,7 @@ class Pending:
         state = self._state
         if os.fstat(self._log).st_size > state.end:  # others have written behind this line
             tip = notes.tip(signer)
-            if tip and tip.file == state.file and tip.end > state.end and tip.holds(self._log):
+            if tip and tip.file == state.file and tip.end > state.end and tip.held(self._log):
                 state = tip
         try:
             os.fdatasync(self._log)

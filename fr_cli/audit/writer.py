@@ -17,7 +17,7 @@ from itertools import chain
 from pathlib import Path
 
 from fr_cli.audit.caching import FILE, Notes, State, digest
-from fr_cli.audit.entry import CLOSING, JSON, canonical, parse, stamped
+from fr_cli.audit.entry import CLOSING, JSON, Draft, parse
 from fr_cli.audit.line import MAX_LINE, Line, lines, read_line, signed_line
 from fr_cli.audit.merkle import Frontier, leaf_hash
 from fr_cli.audit.rotation import PHASE as ROTATION
@@ -75,14 +75,14 @@ class Writer:
         self._settled = True
         self._unrepaired: Tail | None = None
 
-    def begin(self, **genesis: JSON) -> None:
+    def begin(self, genesis: Draft) -> None:
         """Write the first entry, durable; AuditUnwritable if there is or was a log."""
         if os.fstat(self._handle).st_size or not self._notes.empty():
             raise AuditUnwritable(
                 f"There is an audit log in {self.folder} already.", hint="It is never begun anew."
             )
         try:
-            self.append(**genesis)
+            self.append(genesis)
             self.settle()
         except BaseException:
             os.ftruncate(self._handle, 0)
@@ -99,10 +99,10 @@ class Writer:
             cut_back(self._handle, self._notes, chain([self.signer], self.signer.others()))
         length = os.fstat(self._handle).st_size
         tip = self._notes.tip(self.signer)
-        if tip and (tip.file, tip.end) == (self._file, length) and tip.holds(self._handle):
-            # Whoever noted it has found all of this right, and it is untouched.
-            self.frontier, self.end = tip.frontier, length
-            self.last = os.pread(self._handle, length - tip.start, tip.start)
+        untouched = tip and (tip.file, tip.end) == (self._file, length) and tip.held(self._handle)
+        if tip and untouched:
+            # Whoever noted it has found all of this right.
+            self.frontier, self.end, self.last = tip.frontier, length, untouched
         else:
             self._read(length)
 
@@ -122,7 +122,7 @@ class Writer:
         # Without a note, or where it is not of these bytes, the whole file is read.
         replayed = any(
             known.end <= tail.end
-            and known.holds(self._handle)
+            and known.held(self._handle)
             and self._replay(known.frontier.copy(), known.end, last)
             for known in (tip, durable)
             if known
@@ -196,17 +196,17 @@ class Writer:
                     found.append(parse(read_line(text).body or b"{}"))
         return [entry for entry in found if entry.get("req") == req]
 
-    def append(self, **fields: JSON) -> Head:
-        """Write an entry of these fields; this is its signed head, durable once it is settled.
+    def append(self, entry: Draft) -> Head:
+        """Write an entry; this is its signed head, durable once it is settled.
 
         OSError if it cannot be written: then the file is cut back to what it was.
         """
-        head = self._write(fields)
+        head = self._write(entry)
         self._notes.set_tip(self._state(), self.signer)
         return head
 
-    def _write(self, fields: dict[str, JSON]) -> Head:
-        body = canonical(stamped(self.frontier.size, **fields))
+    def _write(self, entry: Draft) -> Head:
+        body = entry.body(self.frontier.size)
         frontier = self.frontier.copy()
         frontier.append(leaf_hash(body))
         root = base64.b64encode(frontier.root()).decode()
@@ -256,13 +256,13 @@ class Writer:
         seq, root = self.frontier.size, base64.b64encode(self.frontier.root()).decode()
         # There is no tip of it under the old key, so that nobody can go on with that.
         head = self._write(
-            {
-                "cmd": "key-rotate",
-                "act": "administration",
-                "ph": ROTATION,
-                "req": secrets.token_hex(16),
+            Draft(
+                cmd="key-rotate",
+                act="administration",
+                ph=ROTATION,
+                req=secrets.token_hex(16),
                 **claim(self._origin, seq, root, self.signer.public, new),
-            }
+            )
         )
         self.settle()
         self.signer = new
@@ -301,7 +301,7 @@ class Writer:
         start = f"{LOG}.torn-{offset}-"
         for name in sorted(name for name in os.listdir(self.folder) if name.startswith(start)):
             torn = (self.folder / name).read_bytes()
-            self.append(
+            found = Draft(
                 cmd="recovery",
                 act="administration",
                 ph="recovery",
@@ -310,3 +310,4 @@ class Writer:
                 len=len(torn),
                 sha256=hashlib.sha256(torn).hexdigest(),
             )
+            self.append(found)

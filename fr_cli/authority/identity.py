@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
 
-from fr_cli.authority.roles import TRAINED, acts_of
+from fr_cli.authority.roles import TRAINED, acts_of, among
 from fr_cli.errors import NotAllowed
 
 if TYPE_CHECKING:
@@ -38,19 +38,24 @@ def permit(policy: Policy, person: Person, command: str, today: date) -> None:
     """
     if not policy.operators:
         return
-    operator = policy.operators.get(person.user)
-    if operator is None or not person.user:
+    if not person.user:
         raise NotAllowed(
-            f"The account {person.user or person.uid} is not an operator of this home.",
+            f"This system knows no account with the number {person.uid}, so nobody answers for it.",
+            hint="Ask from an account of your own.",
+        )
+    operator = policy.operators.get(person.user)
+    if operator is None:
+        raise NotAllowed(
+            f"The account {person.user} is not an operator of this home.",
             hint="An administrator can name it in policy.yaml, under operators.",
         )
-    if command not in acts_of(operator.roles):
+    if not among(command, acts_of(operator.roles)):
         raise NotAllowed(
             f"{person.user} may not do this: {command} is not among the acts of "
             f"{' or '.join(operator.roles)}.",
             hint="Ask somebody of another role; fr policy show says who may do what.",
         )
-    if command in TRAINED and operator.trained_until and today > operator.trained_until:
+    if among(command, TRAINED) and operator.trained_until and today > operator.trained_until:
         raise NotAllowed(
             f"The training of {person.user} was valid until {operator.trained_until}.",
             hint="It must be renewed, and policy.yaml changed, before the next search.",

@@ -3,21 +3,35 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
-from fr_cli.authority.roles import Role
+from fr_cli.authority.faults import faults
+from fr_cli.authority.parsing import LONGEST, Place, Problem, parse
+from fr_cli.authority.roles import Role, acts_of
+from fr_cli.authority.ssh import PublicKey, may_sign_as
 from fr_cli.errors import ConfigurationError, NotAllowed
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 Days = Annotated[int, Field(ge=1, le=100_000)]
+Words = Annotated[str, Field(min_length=1)]
+#: A word that enters the log and is shown: a reason, a place, an account.
+Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]*$")]
+#: One line as `ssh-keygen` writes it to a file `….pub`; it goes into a list of signers.
+KeyLine = Annotated[
+    str, Field(pattern=r"^((sk-)?(ssh|ecdsa)-[a-z0-9@.-]+ [A-Za-z0-9+/]+=*( [ -~]*)?)?$")
+]
 #: Names of the quality measures on which a floor makes sense: higher is better.
 Floorable = Literal["InterEyeDistance", "Sharpness"]
+#: What may be said of the person in a photo: they seem to be a child, or vulnerable.
+Flag = Literal["child", "vulnerable"]
 #: Acts that a policy may give to two people.
 TwoPerson = Literal[
     "purge", "bulk-delete", "policy", "calibration", "evaluation", "key-rotation", "export", "lift"
@@ -25,7 +39,9 @@ TwoPerson = Literal[
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # Strict: "6" is not 6, and true is not 1. YAML has lists only, so tuples are let off.
+    # And .nan, which is neither below a floor nor above it, is no number here.
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class Operator(_Strict):
@@ -34,9 +50,9 @@ class Operator(_Strict):
     `key` is an OpenSSH public key ("ssh-ed25519 AAAA…").
     """
 
-    roles: Annotated[tuple[Role, ...], Field(min_length=1)]
+    roles: Annotated[tuple[Role, ...], Field(min_length=1, strict=False)]
     trained_until: date | None = None
-    key: str = ""
+    key: KeyLine = ""
 
 
 class Reason(_Strict):
@@ -46,9 +62,9 @@ class Reason(_Strict):
     `necessity` whether the operator must say in words why the search is necessary.
     """
 
-    description: str
-    legal_basis: str
-    watchlists: tuple[str, ...] | None = None
+    description: Words
+    legal_basis: Words
+    watchlists: Annotated[tuple[Name, ...], Field(min_length=1, strict=False)] | None = None
     necessity: bool = False
 
 
@@ -86,7 +102,7 @@ class Decisions(_Strict):
 class Approvals(_Strict):
     """Which acts need a second person, and for how long an approval may be used."""
 
-    acts: tuple[TwoPerson, ...] = ()
+    acts: Annotated[tuple[TwoPerson, ...], Field(strict=False)] = ()
     valid_hours: Annotated[int, Field(ge=1, le=720)] = 72
 
 
@@ -94,7 +110,7 @@ class Policy(_Strict):
     """Everything that the policy says."""
 
     version: Literal[1]
-    reasons: Annotated[dict[str, Reason], Field(min_length=1)]
+    reasons: Annotated[dict[Name, Reason], Field(min_length=1)]
     identify: Identify
     verify: Verify
     quality: dict[Floorable, Annotated[float, Field(ge=0)]]
@@ -105,11 +121,11 @@ class Policy(_Strict):
     audit_retention: dict[str, Days | None] = {"default": None}
 
     #: By the name of the account; empty for one person alone, who may do everything.
-    operators: dict[str, Operator] = {}
+    operators: dict[Name, Operator] = {}
     #: Where a search may be asked; empty for no question.
-    places: tuple[str, ...] = ()
+    places: Annotated[tuple[Name, ...], Field(strict=False)] = ()
     #: Flags of a search for which a supervisor must be named: of a child, of a vulnerable person.
-    supervised: tuple[Literal["child", "vulnerable"], ...] = ()
+    supervised: Annotated[tuple[Flag, ...], Field(strict=False)] = ()
     limits: Limits = Limits()
     decisions: Decisions = Decisions()
     approvals: Approvals = Approvals()
@@ -120,6 +136,14 @@ class Policy(_Strict):
     suppression_days: Days | None = None
     #: How long the key of a backup is kept.
     backup_days: Days = 30
+
+    @field_validator("supervised")
+    @classmethod
+    def _somebody_supervises(cls, flags: tuple[Flag, ...], said: ValidationInfo) -> object:
+        operators: Mapping[str, Operator] = said.data.get("operators", {})
+        if flags and not any("reviewer" in one.roles for one in operators.values()):
+            raise ValueError("needs an operator with the role reviewer, who could be named")
+        return flags
 
     @property
     def quality_floors(self) -> dict[str, float]:
@@ -136,31 +160,91 @@ class Policy(_Strict):
                 hint=f"Give one of: {', '.join(sorted(self.reasons))}.",
             ) from None
 
+    @field_validator("operators")
+    @classmethod
+    def _a_key_is_of_one_person(cls, operators: dict[str, Operator]) -> dict[str, Operator]:
+        owners: dict[bytes, str] = {}
+        for name, operator in operators.items():
+            if not operator.key:
+                continue
+            if not may_sign_as(name):
+                raise ValueError(f"gives a key to {name!r}, a name that no signature can carry")
+            try:
+                blob = PublicKey.parse(operator.key).blob
+            except ValueError as trouble:
+                raise ValueError(f"has a key of {name} that {trouble}") from None
+            if blob in owners:
+                raise ValueError(f"gives one key to two people: {owners[blob]} and {name}")
+            owners[blob] = name
+        return operators
 
-def load_policy(path: Path) -> tuple[Policy, str]:
-    """The policy and the SHA-256 (hex) of the very bytes it was read from."""
+    @field_validator("approvals")
+    @classmethod
+    def _somebody_may_approve(cls, approvals: Approvals, said: ValidationInfo) -> Approvals:
+        operators: dict[str, Operator] = said.data.get("operators", {})
+        able = [one for one in operators.values() if one.key and "approve" in acts_of(one.roles)]
+        if approvals.acts and "operators" in said.data and not (able and len(operators) > 1):
+            raise ValueError(
+                "needs two operators, one of them with a key and a role that approves "
+                "(reviewer, gallery-manager, administrator)"
+            )
+        return approvals
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A policy file as it was read: the policy, or None where there are problems.
+
+    `lines` are of the keys that the file has; `sha256` (hex) is of its very bytes.
+    """
+
+    policy: Policy | None
+    problems: tuple[Problem, ...]
+    lines: Mapping[Place, int]
+    sha256: str
+
+
+def read_policy(path: Path) -> Reading:
+    """Read a policy file and find all that is wrong with it; ConfigurationError if it cannot be."""
     try:
-        data = path.read_bytes()
-        document = yaml.safe_load(data)
+        with path.open("rb") as file:
+            return parse_policy(file.read(LONGEST + 1))
     except OSError as trouble:
         raise ConfigurationError(
             f"The policy {path} cannot be read: {trouble.strerror}.",
-            hint="Restore it from its backup.",
+            hint="See whether it is there and may be read; a backup of it can be put back.",
         ) from trouble
-    except yaml.YAMLError as trouble:
-        raise ConfigurationError(f"{path} is not YAML: {trouble}.") from trouble
-    try:
-        policy = Policy.model_validate(document)
-    except ValidationError as trouble:
-        problems = "; ".join(
-            f"{'.'.join(map(str, error['loc'])) or 'the file'}: {error['msg']}"
-            for error in trouble.errors()
-        )
+
+
+def load_policy(path: Path) -> tuple[Policy, str]:
+    """The policy and the SHA-256 (hex) of the very bytes it was read from."""
+    reading = read_policy(path)
+    if reading.policy is None:
+        problems = "; ".join(map(str, reading.problems))
+        hint = reading.problems[0].hint if len(reading.problems) == 1 else ""
         raise ConfigurationError(
             f"The policy {path} is not valid: {problems}.",
-            hint="Mend these keys; a new home's policy.yaml shows every one of them.",
-        ) from trouble
-    return policy, hashlib.sha256(data).hexdigest()
+            hint=hint or "fr policy check shows each with what mends it.",
+        )
+    return reading.policy, reading.sha256
+
+
+@lru_cache(maxsize=8)  # a service asks for each request
+def parse_policy(data: bytes) -> Reading:
+    """The same of its bytes."""
+    document = parse(data)
+    problems, policy = list(document.problems), None
+    if document.lines or not problems:  # else nothing of it could be read
+        try:
+            policy = Policy.model_validate(document.data)
+        except ValidationError as trouble:
+            # What could not be read was said before; that it is now missing need not be.
+            said = {problem.key for problem in problems}
+            found = faults(trouble, document, Policy)
+            problems += [problem for problem in found if problem.key not in said]
+    problems.sort(key=lambda problem: problem.line)
+    digest = hashlib.sha256(data).hexdigest()
+    return Reading(None if problems else policy, tuple(problems), document.lines, digest)
 
 
 def default_policy() -> bytes:

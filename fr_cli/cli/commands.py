@@ -15,9 +15,14 @@ COMMANDS = {
     "init": "Make a home: folders, keys, policy and the signed log.",
     "enroll": "Enrol reference photos.",
     "identify": "Ask who a photographed person may be.",
+    "decide": "Confirm, reject or leave unresolved each candidate of a search.",
+    "outcome": "Record what came of a search.",
     "verify": "Compare a photo with one enrolled subject.",
     "evaluate": "Measure error rates on labelled photos.",
     "purge": "Delete subjects for good: one, those of a watchlist or source, the expired, or all.",
+    "watchlist": "Keep watchlists: who may be searched for, why, and until when.",
+    "sample": "Draw dip samples of the references, and say how many are wrong.",
+    "approve": "Sign what another operator asks for, as the second person, with your own SSH key.",
     "gallery": "Look after the gallery.",
     "upgrade": "Bring a home of an older version up to this one.",
     "models": "Fetch and check weights.",
@@ -25,7 +30,7 @@ COMMANDS = {
     "doctor": "Check the installation and the home, and say what mends it.",
     "audit": "Check, prove, read and look after the signed log.",
     "report": "Report on a period from the log.",
-    "policy": "Show and check the policy.",
+    "policy": "Show, check and change the policy.",
     "serve": "Serve this home to the accounts that its policy names, over a Unix socket.",
 }
 

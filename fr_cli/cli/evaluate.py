@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from fr_cli.cli import options
+from fr_cli.cli import consent, options
 from fr_cli.cli.draft import draft
 from fr_cli.cli.output import plain
 from fr_cli.cli.wiring import Session, session_of
@@ -168,6 +168,10 @@ def evaluate(
     forget_cache: Annotated[
         bool, typer.Option("--forget-cache", help="Only destroy the kept templates.")
     ] = False,
+    ask: consent.Ask = None,
+    approved: consent.Approved = None,
+    signature: consent.Signature = None,
+    override: consent.Override = "",
 ) -> None:
     """Measure error rates on labelled photos. Nothing of them enters the gallery."""
     from fr_cli.cli.evaluation import curves, document, folder, groups, pictures, report
@@ -179,11 +183,14 @@ def evaluate(
 
     session = session_of(context)
     if forget_cache:
-        _forget(session)
+        from fr_cli.cli.evaluation.forget import forget
+
+        forget(session)
         return
     if compare:
         _compare(session, *compare)
         return
+    given = consent.given(ask, approved, signature, override)
     columns = tuple(name.strip() for name in group_by.split(",") if name.strip())
     study = Study(
         manifest=manifest, exclude=exclude, group_by=columns, face=face.value,
@@ -204,7 +211,8 @@ def evaluate(
     ):
         for place in (csv, plots):
             folder.prepare(place, bench.site)
-        result = measure(study, bench, session.listener)
+        with consent.seconded(session, bench, given):
+            result = measure(study, bench, session.listener)
         whole = document.document(result)
         session.output.show(whole, *pictures.pictures(result))
         if csv:
@@ -232,18 +240,3 @@ def _compare(session: Session, first: Path, second: Path) -> None:
     with session.bench() as bench:
         result = compare(first, second, bench)
     session.output.show(document(result), *pictures(result))
-
-
-def _forget(session: Session) -> None:
-    from fr_cli.operations.cache import forget_by_act
-
-    with session.bench() as bench:
-        count, head = forget_by_act(bench)
-    session.output.show(
-        {
-            "schema": "fr/evaluate-forget-cache/1",
-            "forgotten": count,
-            "audit": {"size": head.size, "root": head.root},
-        },
-        plain(f"{count:,} templates of evaluation photos are forgotten: their keys are destroyed."),
-    )

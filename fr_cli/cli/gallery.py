@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from fr_cli.cli import options
+from fr_cli.cli import consent, options
 from fr_cli.cli.backup import accept, backup, restore
 from fr_cli.cli.options import Wait
 from fr_cli.cli.output import plain, table
@@ -179,13 +179,18 @@ def rotate_key(
     reason: Reason = "",
     passphrase: NewPassphrase = None,
     wait: Wait = None,
+    ask: consent.Ask = None,
+    approved: consent.Approved = None,
+    signature: consent.Signature = None,
+    override: consent.Override = "",
 ) -> None:
     """Exchange the site key, and wrap all other keys anew. No template is touched."""
     from fr_cli.operations.keys import rotate_site_key
 
     session = session_of(context)
+    given = consent.given(ask, approved, signature, override)
     protect = protection(session, passphrase)
-    with session.bench(wait=wait) as bench:
+    with session.bench(wait=wait) as bench, consent.seconded(session, bench, given):
         result = rotate_site_key(reason, bench, protect)
     session.output.show(
         {

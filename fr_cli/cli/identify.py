@@ -12,7 +12,7 @@ from fr_cli.cli.draft import draft
 from fr_cli.cli.output import plain, table
 from fr_cli.cli.sheet import page
 from fr_cli.cli.wiring import session_of
-from fr_cli.records import counted
+from fr_cli.records import counted, utc
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -25,10 +25,15 @@ if TYPE_CHECKING:
 def identify(
     context: typer.Context,
     photo: options.Photo,
-    case: options.Case,
-    reason: options.Reason,
+    case: options.Case = "",
+    reason: options.Reason = "",
+    place: options.Place = "",
+    flag: options.Flags = None,
+    supervisor: options.Supervisor = "",
+    necessity: options.Necessity = "",
     watchlist: Annotated[
-        str | None, typer.Option("--watchlist", help="Search only this watchlist.")
+        list[str] | None,
+        typer.Option("--watchlist", help="Search only this watchlist; several, or all of them."),
     ] = None,
     max_candidates: Annotated[
         int | None,
@@ -47,18 +52,23 @@ def identify(
     ] = None,
 ) -> None:
     """Ask who a photographed person may be. Answers with candidates, or with none."""
+    from fr_cli.authority.circumstances import Circumstances
+    from fr_cli.cli import grounds
     from fr_cli.operations.identify import Question
     from fr_cli.operations.identify import identify as search
 
     session = session_of(context)
+    said = Circumstances(place, grounds.known_flags(flag or ()), supervisor, necessity)
+    why = grounds.complete(grounds.Grounds(case, reason, said), photo, session)
     data = options.read_photo_argument(photo)
     choice = options.chosen_face(face, largest)
     engine_name = options.known_engine(engine)
     with session.bench() as bench, draft(html, bench.site) as sheet:
         wanted = sheet is not None
         question = Question(
-            data, case, reason, watchlist, max_candidates, choice, engine_name, wanted
-        )
+            data, why.case, why.reason, tuple(watchlist or ()), max_candidates, choice, engine_name,
+            wanted, why.circumstances,
+        )  # fmt: skip
         result = search(question, bench)
         session.output.show(document(result), *pictures(result))
         if sheet:
@@ -73,6 +83,8 @@ def document(result: Identification) -> dict[str, Any]:
     return {
         "schema": "fr/identify/1",
         "search_id": result.search_id,
+        "asked_at": utc(result.asked_at),
+        "grounds": dict(result.grounds),
         "outcome": answer.outcome,
         "why": answer.why,
         "warnings": list(answer.warnings),
@@ -168,6 +180,8 @@ def pictures(result: Identification, *, notes: bool = True) -> list[RenderableTy
         lines += [plain(f"Note: {text}", "yellow") for text in answer.warnings]
     if result.behind.covers:
         lines.append(plain(result.behind.sentence, "dim"))
+    if answer.candidates:
+        lines.append(plain(f"When you have compared: fr decide {result.search_id[:12]}"))
     lines.append(
         plain(f"Search {result.search_id}, entry {result.head.size} of the audit log.", "dim")
     )

@@ -16,9 +16,47 @@ GLOBAL_VALUES = ("--home",)
 ENGINES: tuple[Literal["auto", "exact", "annoy"], ...] = ("auto", "exact", "annoy")
 
 Photo = Annotated[str, typer.Argument(metavar="PHOTO", help="The photo, or - for standard input.")]
-Case = Annotated[str, typer.Option("--case", help="The case or incident this is for.")]
+# Asked for on a terminal where they are left out.
+Case = Annotated[
+    str, typer.Option("--case", help="The case or incident this is for.", show_default=False)
+]
 Reason = Annotated[
-    str, typer.Option("--reason", help="Why: one of the policy's reasons (fr policy show).")
+    str,
+    typer.Option(
+        "--reason",
+        help="Why: one of the policy's reasons (fr policy show).",
+        show_default=False,
+    ),
+]
+Place = Annotated[
+    str,
+    typer.Option(
+        "--place", help="Where it is asked: one of the policy's places.", show_default=False
+    ),
+]
+Flags = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--flag",
+        help="child or vulnerable: what the person seems to be; repeat for both.",
+        metavar="FLAG",
+    ),
+]
+Supervisor = Annotated[
+    str,
+    typer.Option(
+        "--supervisor",
+        help="The account of the reviewer who was asked, where the policy wants one.",
+        show_default=False,
+    ),
+]
+Necessity = Annotated[
+    str,
+    typer.Option(
+        "--necessity",
+        help="Why it is necessary, in words without a name, where the reason wants it.",
+        show_default=False,
+    ),
 ]
 FaceNumber = Annotated[
     int | None,

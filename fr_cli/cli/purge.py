@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from fr_cli.cli import consent
 from fr_cli.cli.options import Wait
 from fr_cli.cli.output import plain, table
 from fr_cli.cli.wiring import Session, session_of
@@ -54,6 +55,10 @@ def purge(
         Path | None, typer.Option("--certificate", help="Write the signed certificate here.")
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    ask: consent.Ask = None,
+    approved: consent.Approved = None,
+    signature: consent.Signature = None,
+    override: consent.Override = "",
     wait: Wait = None,
 ) -> None:
     """Delete subjects for good: one, those of a watchlist or source, the expired, or all.
@@ -62,11 +67,16 @@ def purge(
     back. Whoever has references elsewhere keeps those. A hold keeps a reference from all of this.
     """
     session = session_of(context)
+    given = consent.given(ask, approved, signature, override)
     chosen = _chosen(subject, watchlist, source, expired, everybody, lift)
     if lift is not None:
         if dry_run or include_held or certificate:
             raise UsageProblem("--lift goes with --reason and --yes only.", hint="Leave the rest.")
-        _lift(session, lift, reason, yes=yes, wait=wait)
+        if not (yes or ask):
+            raise UsageProblem(
+                "Lifting lets a purged person be enrolled again.", hint="Confirm it with --yes."
+            )
+        _lift(session, lift, reason, given, wait)
         return
     from fr_cli.gallery.selection import Selection
     from fr_cli.operations.purge import Order, preview
@@ -75,13 +85,14 @@ def purge(
     if dry_run and certificate:
         raise UsageProblem("A dry run has nothing to certify.", hint="Leave out --certificate.")
     selection = Selection(*chosen, include_held)
-    if not dry_run:
-        _confirm(session, selection, yes=yes)
-    with session.bench(wait=wait) as bench:
-        if dry_run:
+    if dry_run:
+        with session.bench(wait=wait) as bench:
             plan = preview(selection, bench)
-            session.output.show(_plan_document(plan), *_plan_pictures(plan))
-            return
+        session.output.show(_plan_document(plan), *_plan_pictures(plan))
+        return
+    if not ask:
+        _confirm(session, selection, yes=yes)
+    with session.bench(wait=wait) as bench, consent.seconded(session, bench, given):
         report = delete(Order(selection, reason, certificate), bench)
     session.output.show(document(report), *pictures(report))
 
@@ -118,14 +129,12 @@ def _confirm(session: Session, selection: Selection, *, yes: bool) -> None:
     typer.confirm(f"Delete {what} for good?", abort=True, err=True)
 
 
-def _lift(session: Session, subject_id: str, reason: str, *, yes: bool, wait: float | None) -> None:
+def _lift(
+    session: Session, subject_id: str, reason: str, given: consent.Given, wait: float | None
+) -> None:
     from fr_cli.operations.purge import lift
 
-    if not yes:
-        raise UsageProblem(
-            "Lifting lets a purged person be enrolled again.", hint="Confirm it with --yes."
-        )
-    with session.bench(wait=wait) as bench:
+    with session.bench(wait=wait) as bench, consent.seconded(session, bench, given):
         lifted = lift(subject_id, reason, bench)
     session.output.show(
         {"schema": "fr/purge-lift/1", "subject_id": subject_id, "lifted": lifted},

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from fr_cli.cli.audit import options
+from fr_cli.cli.draft import draft
 from fr_cli.cli.output import plain, table
-from fr_cli.cli.wiring import session_of
+from fr_cli.cli.oversight.subject import extract
+from fr_cli.cli.wiring import Session, session_of
 from fr_cli.errors import UsageProblem
 from fr_cli.records import counted
 
@@ -28,16 +31,62 @@ def report(
     ] = False,
     since: options.Since = "",
     until: options.Until = "",
+    csv: Annotated[
+        Path | None, typer.Option("--csv", help="Write every number here.", metavar="FILE")
+    ] = None,
+    html: Annotated[
+        Path | None,
+        typer.Option("--html", help="Write the report here, with plots.", metavar="FILE"),
+    ] = None,
+    subject: Annotated[
+        str, typer.Option("--subject", help="What is held on this person, and who searched them.")
+    ] = "",
+    to: Annotated[
+        str, typer.Option("--to", help="Who receives what --subject says; written to the log.")
+    ] = "",
+    reason: options.Reason = "",
 ) -> None:
     """Report on a period from the log. Looking is an act, and is written down in it."""
-    from fr_cli.operations.drift import watch
-
-    if not drift:
-        raise UsageProblem("Say what to report.", hint="Add --drift.")
     session = session_of(context)
-    with session.bench() as bench:
-        result = watch(since, until, bench, session.listener)
-    session.output.show(document(result), *pictures(result))
+    if subject:
+        if drift or since or until or csv or html:
+            raise UsageProblem("--subject goes with --to and --reason only.")
+        extract(session, subject, to, reason)
+    elif to or reason:
+        raise UsageProblem("--to and --reason go with --subject only.")
+    elif drift:
+        if csv or html:
+            raise UsageProblem("--drift has no file; use --json.")
+        from fr_cli.operations.drift import watch
+
+        with session.bench() as bench:
+            result = watch(since, until, bench, session.listener)
+        session.output.show(document(result), *pictures(result))
+    else:
+        _oversee(session, since, until, csv, html)
+
+
+def _oversee(session: Session, since: str, until: str, csv: Path | None, html: Path | None) -> None:
+    from fr_cli.cli.oversight import document as documents
+    from fr_cli.cli.oversight import page, plots, terminal
+    from fr_cli.operations.oversight import oversee
+
+    if html:
+        plots.require()
+    head = ",".join(documents.CSV_HEAD[:3]).encode()
+    with (
+        session.bench() as bench,
+        draft(csv, bench.site, begins=head) as table_file,
+        draft(html, bench.site) as page_file,
+    ):
+        result = oversee(since, until, bench, session.listener)
+        if table_file:
+            table_file.publish(documents.as_csv(result))
+        if page_file:
+            page_file.publish(page.page(result))
+    session.output.show(documents.document(result), *terminal.pictures(result))
+    for path in filter(None, (csv, html)):
+        session.output.note(plain(f"Written: {path}", "dim"))
 
 
 def document(result: Watched) -> dict[str, Any]:

@@ -28,7 +28,9 @@ def status(context: typer.Context) -> None:
         rows.add_row(plain("station", "dim"), plain(session.station))
     for name, value in _told(found).items():
         rows.add_row(plain(name, "dim"), plain(value))
-    session.output.show(_document(found, session), rows, plain("To check all of it: fr doctor"))
+    told = [plain(one["told"], "yellow") for one in found.overrides]
+    mends = plain("To check all of it: fr doctor")
+    session.output.show(_document(found, session), rows, *told, mends)
 
 
 def _told(found: Status) -> dict[str, str]:

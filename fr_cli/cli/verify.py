@@ -21,19 +21,30 @@ def verify(
     context: typer.Context,
     photo: options.Photo,
     subject: Annotated[str, typer.Argument(help="The subject's id.")],
-    case: options.Case,
-    reason: options.Reason,
+    case: options.Case = "",
+    reason: options.Reason = "",
+    place: options.Place = "",
+    flag: options.Flags = None,
+    supervisor: options.Supervisor = "",
+    necessity: options.Necessity = "",
     face: options.FaceNumber = None,
     largest: options.Largest = False,
 ) -> None:
     """Compare a photo with one enrolled subject."""
+    from fr_cli.authority.circumstances import Circumstances
+    from fr_cli.cli import grounds
     from fr_cli.operations.verify import verify as compare
 
     session = session_of(context)
+    said = Circumstances(place, grounds.known_flags(flag or ()), supervisor, necessity)
+    why = grounds.complete(grounds.Grounds(case, reason, said), photo, session)
     data = options.read_photo_argument(photo)
     choice = options.chosen_face(face, largest)
     with session.bench() as bench:
-        result = compare(data, subject, bench, case=case, reason=reason, face=choice)
+        result = compare(
+            data, subject, bench,
+            case=why.case, reason=why.reason, circumstances=why.circumstances, face=choice,
+        )  # fmt: skip
     session.output.show(document(result), *pictures(result))
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from fr_cli.cli.output import Output, TerminalListener
+from fr_cli.cli.output import Output, TerminalListener, plain
 
 if TYPE_CHECKING:
     from fr_cli.keys.passphrase import Ask
@@ -50,7 +50,9 @@ class Session:
             return self.maker(wait)
         from fr_cli.operations.bench import Bench
 
-        return Bench(self.home, terminal(), wait=wait)
+        bench = Bench(self.home, terminal(), wait=wait)
+        bench.tell = lambda notice: self.output.note(plain(notice, "yellow"))
+        return bench
 
     def feed(self, source: Path) -> Path | Supply:
         """Where a feed comes from: this file or folder, or the client of the service."""

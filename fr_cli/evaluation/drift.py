@@ -1,10 +1,10 @@
 """Does a system in use still err as seldom as its evaluation says? Counts of a period, held to it.
 
 What is false only people know. So the false candidate lists of a period lie between those that
-officers rejected and those that nobody confirmed; without decisions that is between none and all of
-them, and the answer is mostly "cannot say", honestly. Both denominators are given, since each alone
-misleads: false lists among all searches (as FPIR counts), and among all candidate lists (how often
-an officer who sees candidates sees none but strangers).
+officers rejected and those that nobody confirmed; with few decisions that is between almost none
+and almost all of them, and the answer is "cannot say", honestly. Both denominators are given, since
+each alone misleads: false lists among all searches (as FPIR counts), and among all candidate lists
+(how often an officer who sees candidates sees none but strangers).
 
 FPIR is a rate of searches for people who are *not* in the gallery. Of all searches they are a part
 only, so the false lists among all searches lie below it: more of them than FPIR allows is drift,

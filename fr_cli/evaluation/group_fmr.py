@@ -46,6 +46,11 @@ class GroupFmr:
     pooled: Rate
     cells: tuple[Cell, ...]
 
+    @property
+    def telling(self) -> bool:
+        """Whether enough comparisons lie above the cosine for groups to be told apart."""
+        return self.pooled.cases >= MIN_ABOVE
+
 
 def cosines_to_compare_at(sample: ImpostorSample) -> list[float]:
     """The cosines of the pooled rates of POOLED that enough comparisons reach."""

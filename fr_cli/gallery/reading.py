@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, Self, TypeVar
 
@@ -17,6 +18,7 @@ from fr_cli.gallery.store import Store
 from fr_cli.gallery.vault import KeySlots
 from fr_cli.gallery.view import View, load_view, open_templates
 from fr_cli.gallery.warm import Warm
+from fr_cli.gallery.watchlists import watched
 from fr_cli.gallery.wrapping import GENERATIONS, SUBJECTS, Wrapping
 from fr_cli.keys import SigningKey, SiteKey
 from fr_cli.records import Compared, Hit, Origin
@@ -55,13 +57,14 @@ class Reader:
         probe: NDArray[np.float32],
         *,
         count: int,
-        watchlist: str | None = None,
+        watchlists: Collection[str] = (),
         engine: str = "auto",
     ) -> tuple[list[Hit], Compared]:
         """The `count` most alike subjects, best reference each, in falling order of cosine.
 
-        `probe` is a unit vector of shape (dimension,). Only references of the watchlist are
-        compared, if one is named. Raises GalleryMissing if nothing is left to compare.
+        `probe` is a unit vector of shape (dimension,). Only references on these watchlists
+        are compared, if any is named. Raises GalleryMissing if nothing is left to compare, and
+        NotAllowed for a watchlist that has expired or is closed.
         """
 
         def read() -> View:
@@ -69,15 +72,15 @@ class Reader:
 
             with self.store.snapshot():
                 view = self._view()
-                if watchlist is None:
+                if not watchlists:
                     return view
-                return view.within(np.array(self.store.on_watchlist(watchlist), np.int64))
+                today = datetime.now(UTC).date()
+                return view.within(np.array(watched(self.store, watchlists, today), np.int64))
 
         for _ in range(_ANEW):
             view = _patiently(read)
             if not view.references:
-                where = f" on the watchlist {watchlist!r}" if watchlist is not None else ""
-                raise GalleryMissing(f"Nobody is enrolled{where}.")
+                raise GalleryMissing("Nobody is enrolled.")
             nearest, used = view.nearest(probe, count, engine)
             named = [self._named(pk, probe, cosine) for pk, cosine in nearest]
             hits = [hit for hit in named if hit]

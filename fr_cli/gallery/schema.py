@@ -66,6 +66,31 @@ CREATE INDEX subjects_purging ON subjects (state) WHERE state = 'purging';
 -- Key slots that nobody uses any more, until they are destroyed (enrolling.py).
 CREATE TABLE dead_slots (slot INTEGER PRIMARY KEY) STRICT
 """
+_FOUR = """
+-- Watchlists that somebody made (watchlists.py); what the feed calls so is a column of refs.
+CREATE TABLE watchlists (
+    pk INTEGER PRIMARY KEY AUTOINCREMENT,
+    uid TEXT NOT NULL UNIQUE,
+    name TEXT NOT NULL UNIQUE,
+    purpose TEXT NOT NULL,
+    authoriser TEXT NOT NULL,
+    expires TEXT NOT NULL,
+    size_limit INTEGER NOT NULL CHECK (size_limit BETWEEN 1 AND 10000),
+    created_at TEXT NOT NULL,
+    created_by TEXT NOT NULL,
+    closed_at TEXT NOT NULL DEFAULT ''
+) STRICT;
+-- Who stands on them, and why.
+CREATE TABLE members (
+    watchlist INTEGER NOT NULL REFERENCES watchlists (pk),
+    subject INTEGER NOT NULL REFERENCES subjects (pk) ON DELETE CASCADE,
+    reason TEXT NOT NULL,
+    added_at TEXT NOT NULL,
+    added_by TEXT NOT NULL,
+    PRIMARY KEY (watchlist, subject)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX members_subject ON members (subject)
+"""
 
 
 def statements(script: str) -> list[str]:
@@ -74,7 +99,7 @@ def statements(script: str) -> list[str]:
 
 
 #: What brings a database of the version before up to each version.
-STEPS: dict[int, list[str]] = {3: statements(_THREE)}
-VERSION = 3
+STEPS: dict[int, list[str]] = {3: statements(_THREE), 4: statements(_FOUR)}
+VERSION = 4
 #: What makes the database of a new gallery.
-NEW = [*statements(_TWO), *statements(_THREE)]
+NEW = [*statements(_TWO), *statements(_THREE), *statements(_FOUR)]

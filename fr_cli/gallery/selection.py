@@ -10,18 +10,22 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Literal, NamedTuple
 
+from fr_cli.audit.merkle import root_of
 from fr_cli.gallery.retention import HOLD, Facts, Verdict, is_hold, judge
 from fr_cli.gallery.rows import Subject
 from fr_cli.gallery.store import Store
+from fr_cli.gallery.watchlists import watchlist
 
 Kind = Literal["subject", "watchlist", "source", "expired", "all"]
 NOT_SELECTED = "not selected"
 
 _SOURCE = "json_extract(provenance, '$.source')"
 #: The subjects of whom something may go; each binds the selection's value, or nothing.
-_CONDITIONS: dict[Kind, str] = {
+_CONDITIONS = {
     "subject": "subject_id = :value",
     "watchlist": "subjects.pk IN (SELECT subject FROM refs WHERE watchlist = :value)",
+    "members": "subjects.pk IN (SELECT subject FROM members JOIN watchlists "
+    "ON watchlists.pk = watchlist WHERE name = :value)",
     "source": f"subjects.pk IN (SELECT subject FROM refs WHERE {_SOURCE} = :value)",  # noqa: S608
     "expired": "1",
     "all": "1",
@@ -79,6 +83,22 @@ class Plan:
     doubts: Counter[str] = field(default_factory=Counter)
     staying: list[Listed] = field(default_factory=list)
 
+    def extent(self, selection: Selection) -> dict[str, str | int]:
+        """What goes, for somebody who is to agree to exactly that.
+
+        `ids` is the root over the random ids of all people and references, in order.
+        """
+        people = sorted(going.subject.uid for going in self.going)
+        references = sorted(one.uid for going in self.going for one in going.references)
+        return {
+            "selection": selection.kind,
+            "value": selection.value,
+            "holds": "deleted too" if selection.include_held else "kept",
+            "people": len(people),
+            "references": len(references),
+            "ids": root_of([*people, *references]),
+        }
+
 
 class _Row(NamedTuple):
     subject: int
@@ -107,10 +127,11 @@ def select(
     With `listing`, the plan names each reference that a rule keeps.
     """
     plan, seen = Plan(), 0
-    for subject, rows in _by_subject(store, selection):
+    made = selection.kind == "watchlist" and watchlist(store, selection.value) is not None
+    for subject, rows in _by_subject(store, selection, "members" if made else selection.kind):
         going = []
         for row in rows:
-            verdict = _verdict(row, selection, rules, today)
+            verdict = _verdict(row, selection, rules, today, made=made)
             one = Listed(
                 row.pk or 0, row.uid, row.subject_id, row.reference_id, row.image_key, verdict.rule
             )
@@ -133,19 +154,22 @@ def select(
     return plan
 
 
-def _by_subject(store: Store, selection: Selection) -> Iterator[tuple[Subject, list[_Row]]]:
-    statement = _ROWS.format(_CONDITIONS[selection.kind])
+def _by_subject(
+    store: Store, selection: Selection, condition: str
+) -> Iterator[tuple[Subject, list[_Row]]]:
+    statement = _ROWS.format(_CONDITIONS[condition])
     cursor = map(_Row._make, store.db.execute(statement, {"value": selection.value}))
     for key, rows in itertools.groupby(cursor, lambda row: Subject(*row[:4])):
         yield key, [row for row in rows if row.pk is not None]
 
 
 def _verdict(
-    row: _Row, selection: Selection, rules: Mapping[str, int | None], today: date
+    row: _Row, selection: Selection, rules: Mapping[str, int | None], today: date, *, made: bool
 ) -> Verdict:
     said = json.loads(row.provenance)
     of = {"watchlist": row.watchlist, "source": said["source"]}
-    if selection.kind in of and of[selection.kind] != selection.value:
+    # Of a watchlist that was made all references of its members go, whatever their label.
+    if selection.kind in of and not made and of[selection.kind] != selection.value:
         return Verdict(False, NOT_SELECTED)
     hold = is_hold(said.get("hold", "")) and not selection.include_held
     if selection.kind == "expired":

@@ -38,7 +38,12 @@ class Store(Database):
         return None if row is None else Subject(*row)
 
     def mark(self, uid: str, alias: str) -> None:
-        """Mark a subject as being purged: no search returns it, and its id is replaced."""
+        """Mark a subject as being purged: no search returns it, no watchlist holds it, and its id
+        is replaced.
+        """
+        self.db.execute(
+            "DELETE FROM members WHERE subject = (SELECT pk FROM subjects WHERE uid = ?)", (uid,)
+        )
         self.db.execute(
             "UPDATE subjects SET state = 'purging', subject_id = ? WHERE uid = ?", (alias, uid)
         )
@@ -218,8 +223,3 @@ class Store(Database):
     def newest(self) -> int:
         """The highest pk of a reference, 0 if there is none."""
         return int(self.db.execute("SELECT max(pk) FROM refs").fetchone()[0] or 0)
-
-    def on_watchlist(self, name: str) -> list[int]:
-        """The references of a watchlist."""
-        rows = self.db.execute("SELECT pk FROM refs WHERE watchlist = ?", (name,))
-        return [int(pk) for (pk,) in rows]

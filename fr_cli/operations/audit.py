@@ -76,10 +76,10 @@ def read_file(path: Path) -> bytes:
         raise UsageProblem(f"{path} cannot be read: {trouble.strerror}.") from trouble
 
 
-def write_file(path: Path, text: str) -> None:
-    """Write a head or a proof; ConfigurationError if it cannot be."""
+def write_file(path: Path, content: bytes) -> None:
+    """Write a head, a proof or a request; ConfigurationError if it cannot be."""
     try:
-        path.write_text(text, encoding="utf-8")
+        path.write_bytes(content)
     except OSError as trouble:
         raise ConfigurationError(
             f"{path} cannot be written: {trouble.strerror}.", hint="Choose another file by --out."

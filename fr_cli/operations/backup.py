@@ -42,15 +42,12 @@ def backup(target: Path, key: Path | None, bench: Bench) -> Backup:
     would lie in one folder.
     """
     at = datetime.now(UTC)
-    expires = utc(at + timedelta(days=bench.policy.backup_days))
+    expires = utc(at + timedelta(days=_days(bench)))
     header = Header(secrets.token_hex(16), bench.site.origin, utc(at), expires)
     file, key_file = _places(target, key, header, bench)
     # Each backup repeats the last day of all of them, so that a purge need only find the newest.
     until = max(expires, last_expiry(bench) or "")
-    with bench.act(
-        BACKUP, "administration", policy=bench.policy_digest,
-        backup=header.id, expires=expires, until=until,
-    ) as act:  # fmt: skip
+    with bench.act(BACKUP, "administration", backup=header.id, expires=expires, until=until) as act:
         destroyed = _destroy_expired(bench)
         with bench.gallery(act) as gallery, copied(gallery) as copy:
             made = BackupKey.create(header, key_file)
@@ -67,6 +64,15 @@ def backup(target: Path, key: Path | None, bench: Bench) -> Backup:
     assert act.head is not None
     counts = (len(copy.keys), copy.references, size)
     return Backup(header, file, key_file, *counts, destroyed, act.head)
+
+
+def _days(bench: Bench) -> int:
+    """For how long the key of a backup is kept, which its intent says."""
+    try:
+        return bench.policy.backup_days
+    except ConfigurationError:
+        with bench.act(BACKUP, "administration"):  # refused there, so that the attempt is logged
+            raise
 
 
 def expire(bench: Bench) -> tuple[str, ...]:

@@ -7,28 +7,35 @@ folder, the command line from `--home`.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fr_cli.errors import FrError, GalleryMissing
+from fr_cli.errors import AuditBroken, ConfigurationError, FrError, GalleryMissing
 from fr_cli.keys import Passphrase, SigningKey, SiteKey
+from fr_cli.records import utc
 from fr_cli.site import Site, model_folders, open_site
 
 if TYPE_CHECKING:
     from fr_cli.audit.entry import JSON
     from fr_cli.audit.log import Act, AuditLog
-    from fr_cli.authority.policy import Policy
+    from fr_cli.authority.identity import Person
+    from fr_cli.authority.policy import Limits, Policy
     from fr_cli.decision.calibration import Calibration
     from fr_cli.face.batch import Maker
     from fr_cli.face.pipeline import Choice, FacePipeline
     from fr_cli.gallery.gallery import Gallery
     from fr_cli.gallery.lock import Turn
     from fr_cli.keys.passphrase import Ask
+    from fr_cli.operations.approvals import Consent, Second
     from fr_cli.operations.calibration_files import InForce
+
+
+#: The act by which somebody says that the log's time was wrong, and the clock is right.
+CORRECTION = "policy clock"
 
 
 class Bench:
@@ -50,6 +57,17 @@ class Bench:
         self._passphrase = Passphrase(ask)
         self.wait = wait
         self.asker = asker
+        #: What stands behind the act that runs now, and what everybody is to be told at its end.
+        self.second: Second | None = None
+        self.notices: list[str] = []
+        self.tell: Callable[[str], None] | None = None
+
+    @cached_property
+    def consent(self) -> Consent:
+        """What the operator brought for acts of two persons: nothing, unless it is set."""
+        from fr_cli.operations.approvals import Consent
+
+        return Consent()
 
     @cached_property
     def signer(self) -> SigningKey:
@@ -68,19 +86,64 @@ class Bench:
 
         return AuditLog(self.site.audit, self.signer, self.site.origin, self.asker)
 
+    @property
+    def person(self) -> Person:
+        """Who asks, as the log names them."""
+        from fr_cli.audit.entry import operator
+        from fr_cli.authority.identity import Person
+
+        return Person.of(self.asker or operator())
+
     @contextlib.contextmanager
     def act(self, command: str, kind: str, **intent: JSON) -> Iterator[Act]:
-        """An act of the log that the policy allows to who asks.
+        """An act of the log that the policy allows to who asks, at this time.
 
-        NotAllowed (4) if not: after the intent, so that the attempt is in the log.
+        NotAllowed (4) if not, ConfigurationError (3) if the policy is not valid or the clock was
+        set back: after the intent, so that the attempt is in the log.
         """
-        from fr_cli.audit.entry import operator
-        from fr_cli.authority.identity import Person, permit
+        from fr_cli.audit.recent import CLOCK, newest_time
+        from fr_cli.authority.identity import permit
+        from fr_cli.authority.limits import believe
+        from fr_cli.authority.roles import SEARCHES
+        from fr_cli.operations.approvals import seconded
 
-        with self.audit.act(command, kind, **intent) as act:
-            person = Person.of(self.asker or operator())
-            permit(self.policy, person, command, datetime.now(UTC).date())
+        newest = None
+        with contextlib.suppress(AuditBroken):  # then whoever writes the intent says what is wrong
+            newest = newest_time(self.audit.path)
+        now, corrects = datetime.now(UTC), command == CORRECTION
+        if newest and now < newest and not corrects:
+            intent[CLOCK] = utc(newest, exact=True)
+        intent["policy"] = self.policy_digest
+        with seconded(self, command, kind, **intent) as act:
+            policy = self.policy
+            if not corrects:
+                believe(now, newest or newest_time(self.audit.path))
+            if command in SEARCHES:
+                self._limited(policy.limits, act, now)
+            permit(policy, self.person, command, now.date())
             yield act
+            if command in SEARCHES:
+                self._still_in_force()
+
+    def _limited(self, limits: Limits, act: Act, now: datetime) -> None:
+        """LimitReached (4) if who asks has searched, or was refused, too often."""
+        from fr_cli.audit.recent import recent
+        from fr_cli.authority.limits import HOUR, within
+        from fr_cli.authority.roles import SEARCHES
+
+        if limits.searches_per_hour or limits.refusals_per_hour:
+            searches = recent(self.audit.path, SEARCHES)
+            within(limits, *searches.before(act.id, self.person.uid, now - HOUR))
+
+    def _still_in_force(self) -> None:
+        """ConfigurationError (3) if the policy under which a search was made is that no longer."""
+        from fr_cli.authority.policy import read_policy
+
+        if read_policy(self.site.policy).sha256 != self.policy_digest:
+            raise ConfigurationError(
+                "The policy was changed while this search ran, so its answer is not given.",
+                hint="Ask again, under the new policy.",
+            )
 
     @cached_property
     def _policy(self) -> tuple[Policy, str]:
@@ -90,13 +153,16 @@ class Bench:
 
     @property
     def policy(self) -> Policy:
-        """The policy in force."""
+        """The policy in force; ConfigurationError (3) if it cannot be read or is not valid."""
         return self._policy[0]
 
     @property
     def policy_digest(self) -> str:
-        """SHA-256 of the policy's bytes, as it stands in the log."""
-        return self._policy[1]
+        """SHA-256 of the policy's bytes, as it stands in the log; empty if it is not valid."""
+        try:
+            return self._policy[1]
+        except ConfigurationError:
+            return ""
 
     @cached_property
     def fingerprint(self) -> str:
@@ -180,7 +246,7 @@ class Bench:
             return self.calibration
         from fr_cli.operations.calibration_files import in_force
 
-        found = in_force(self.site, self.fingerprint, fusion)
+        found = self._checked(in_force(self.site, self.fingerprint, fusion))
         return found.calibration if found else None
 
     @property
@@ -197,10 +263,18 @@ class Bench:
     def _calibration(self) -> InForce | None:
         from fr_cli.operations.calibration_files import in_force
 
-        return in_force(self.site, self.fingerprint, "best")
+        return self._checked(in_force(self.site, self.fingerprint, "best"))
+
+    def _checked(self, found: InForce | None) -> InForce | None:
+        if found and "calibration" in self.policy.approvals.acts:
+            found.refuse_unapproved()
+        return found
 
     def close(self) -> None:
-        """End child processes."""
+        """End child processes; say what everybody is to be told."""
+        if self.tell:
+            for notice in self.notices:
+                self.tell(notice)
         if "pipeline" in self.__dict__:
             self.pipeline.close()
 

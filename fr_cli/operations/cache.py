@@ -141,7 +141,7 @@ def forget(site: Site, site_key: SiteKey) -> int:
 
 def forget_by_act(bench: Bench) -> tuple[int, Head]:
     """`forget` as an act of its own, in the log."""
-    with bench.act("evaluate", "erasure", policy=bench.policy_digest, forget_cache=True) as act:
+    with bench.act("evaluate", "erasure", forget_cache=True) as act:
         count = forget(bench.site, bench.site_key)
         act.decide(forgotten=count)
     assert act.head is not None

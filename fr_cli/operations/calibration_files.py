@@ -4,6 +4,9 @@ The signature stands in the document itself:
 
     "signature": {"origin": "fr.local/…", "key": "<base64>", "sig": "<base64>"}
 
+and in it "approval", the SHA-256 of the request (or the act of the override) by which a second
+person approved it, where the policy asks for one.
+
 Ed25519 by the key of the home's audit log over `fr calibration`, a line end, and the RFC 8785
 bytes of the document without `sig`. So neither the numbers nor who is said to have made them can
 be changed. The files that come with fr are not signed; their SHA-256 is in this code.
@@ -23,7 +26,7 @@ from typing import Any
 from fr_cli.audit.reader import Log
 from fr_cli.decision.calibration import Calibration
 from fr_cli.decision.document import calibration_from_dict, calibration_to_dict
-from fr_cli.errors import ConfigurationError
+from fr_cli.errors import ConfigurationError, NotAllowed
 from fr_cli.keys import AUDIT_PUBLIC, SigningKey, load_public_key
 from fr_cli.site import Site
 
@@ -36,11 +39,25 @@ _AGAIN = "Restore it from its backup, or make it again with: fr evaluate --calib
 
 @dataclass(frozen=True)
 class InForce:
-    """A calibration, the SHA-256 of its file, and what must be said of it (empty for nothing)."""
+    """A calibration, the SHA-256 of its file, and what must be said of it (empty for nothing).
+
+    `approval` is what a second person approved it by (a request, or the act of an override),
+    `shipped` whether it comes with fr.
+    """
 
     calibration: Calibration
     digest: str
     note: str = ""
+    approval: str = ""
+    shipped: bool = False
+
+    def refuse_unapproved(self) -> None:
+        """NotAllowed (4) unless a second person of this home has approved it, or it is fr's."""
+        if not self.shipped and (self.note or not self.approval):
+            raise NotAllowed(
+                "A calibration lies in calibration/ that no second person has approved.",
+                hint="Take it out, and make it with: fr evaluate --calibrate FILE --request R",
+            )
 
 
 def in_force(site: Site, fingerprint: str, fusion: str) -> InForce | None:
@@ -54,14 +71,34 @@ def in_force(site: Site, fingerprint: str, fusion: str) -> InForce | None:
         calibration = calibration_from_dict(document)
         if (calibration.fingerprint, calibration.fusion) == (fingerprint, fusion):
             note = _checked(name, document, signature, site) if own else ""
-            return InForce(calibration, hashlib.sha256(data).hexdigest(), note)
+            approval = str(signature.get("approval", "")) if isinstance(signature, dict) else ""
+            digest = hashlib.sha256(data).hexdigest()
+            return InForce(calibration, digest, note, approval, shipped=not own)
     return None
 
 
-def signed(calibration: Calibration, signer: SigningKey, origin: str) -> bytes:
-    """The file of a calibration, signed by a home."""
+def summary(calibration: Calibration) -> dict[str, Any]:
+    """What a second person is told; `fit` is the SHA-256 of all of it but the day it was made."""
+    import rfc8785
+
+    document = calibration_to_dict(calibration)
+    del document["made"]
+    return {
+        "model": calibration.model,
+        "fusion": calibration.fusion,
+        "fingerprint": calibration.fingerprint,
+        "data": document["data"],
+        "score 0.60 is cosine": f"{calibration.cosine(0.60):.4f}",
+        "fit": hashlib.sha256(rfc8785.dumps(document)).hexdigest(),
+    }
+
+
+def signed(calibration: Calibration, signer: SigningKey, origin: str, approval: str = "") -> bytes:
+    """The file of a calibration, signed by a home; `approval` is what it was approved by."""
     document = calibration_to_dict(calibration)
     who = {"origin": origin, "key": base64.b64encode(signer.public).decode()}
+    if approval:
+        who["approval"] = approval
     sig = base64.b64encode(signer.sign(_message(document, who))).decode()
     return json.dumps({**document, "signature": {**who, "sig": sig}}, indent=1).encode() + b"\n"
 
@@ -108,9 +145,9 @@ def _checked(name: str, document: dict[str, Any], signature: object, site: Site)
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
     fields = {"origin", "key", "sig"}
-    if not isinstance(signature, dict) or set(signature) != fields:
+    if not isinstance(signature, dict) or set(signature) - {"approval"} != fields:
         raise ConfigurationError(f"The calibration {name} is not signed.", hint=_AGAIN)
-    who = {"origin": str(signature["origin"]), "key": str(signature["key"])}
+    who = {name: str(one) for name, one in signature.items() if name != "sig"}
     try:
         public = base64.b64decode(who["key"], validate=True)
         sig = base64.b64decode(str(signature["sig"]), validate=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -73,9 +74,18 @@ def compare(first: Path, second: Path, bench: Bench) -> Compared:
         probes=len(rows_a),
         left_out=len(a.images) + len(b.images) - 2 * len(rows_a),
         rows=rows,
-        warnings=[problem for one in alone for problem in one.problems],
+        warnings=[*_incomparable(a, b), *(text for one in alone for text in one.problems)],
         head=act.head,
     )
+
+
+def _incomparable(a: Record, b: Record) -> Iterator[str]:
+    without = [one.name for one in (a, b) if one.threshold is None]
+    if without:
+        yield (
+            f"{' and '.join(without)}: there is no calibration, so no threshold in use could be "
+            "compared."
+        )
 
 
 def _common(a: Record, b: Record) -> tuple[list[int], list[int]]:

@@ -8,7 +8,6 @@ import json
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +18,17 @@ from fr_cli.audit.reader import Reading
 from fr_cli.audit.show import ActRecord, acts
 from fr_cli.errors import ConfigurationError, UsageProblem
 from fr_cli.keys import AUDIT_PUBLIC
+from fr_cli.operations.approvals import approved
 from fr_cli.operations.audit import log_of, prove_entry
 from fr_cli.operations.bench import Bench
 from fr_cli.operations.disclosure_pages import Case, write_pages
-from fr_cli.operations.extract import as_csv, row
+from fr_cli.operations.extract import as_csv, rows_of
 from fr_cli.operations.grounds import reasoned
-from fr_cli.operations.in_force import FILE as IN_FORCE
+from fr_cli.operations.kept import find
 from fr_cli.records import Head, Listener, Silence
+
+#: What entries name by the SHA-256 of its file, and how such a file is called.
+IN_FORCE = {"policy": ".yaml", "calibration": ".json", "evaluation": ".json"}
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,7 @@ def export(
     why: dict[str, JSON] = {"case": case, **reasoned(reason)}
     with _draft(out) as draft:
         with bench.act("audit export", "disclosure", why=why, to=recipient) as act:
+            approved(bench, "export", {"case": case, "to": recipient})
             found = _case(case, recipient, bench, listener)
             reading = _proven(found, bench, listener)
             files = _write(draft, found, reading, bench)
@@ -127,7 +131,7 @@ def _write(draft: Path, case: Case, reading: Reading, bench: Bench) -> list[str]
     (draft / "head.note").write_text(reading.note.text(), encoding="utf-8")
     shutil.copyfile(bench.site.keys / AUDIT_PUBLIC, draft / AUDIT_PUBLIC)
     _key_changes(draft, case, reading, bench)
-    (draft / "acts.csv").write_text(as_csv(map(row, case.acts)), encoding="utf-8")
+    (draft / "acts.csv").write_text(as_csv(rows_of(case.acts)), encoding="utf-8")
     _in_force(draft, case, bench)
     write_pages(draft, case, reading.note, len(reading.chosen), draft / AUDIT_PUBLIC)
     files = sorted(str(file.relative_to(draft)) for file in draft.rglob("*") if file.is_file())
@@ -153,32 +157,17 @@ def _key_changes(draft: Path, case: Case, reading: Reading, bench: Bench) -> Non
 
 
 def _in_force(draft: Path, case: Case, bench: Bench) -> None:
-    """Add policy, evaluation and calibration where they are still those that the entries name."""
-    policy = bench.site.policy.read_bytes()
-    if hashlib.sha256(policy).hexdigest() in case.digests("policy"):
-        (draft / "policy.yaml").write_bytes(policy)
-        case.extra["policy.yaml"] = "the policy whose SHA-256 the entries name"
-    with contextlib.suppress(FileNotFoundError):
-        evaluation = (bench.site.evaluation / IN_FORCE).read_bytes()
-        if hashlib.sha256(evaluation).hexdigest() in case.digests("evaluation"):
-            (draft / "evaluation.json").write_bytes(evaluation)
-            case.extra["evaluation.json"] = "the evaluation whose SHA-256 the entries name, signed"
-    named = case.digests("calibration")
-    shipped = resources.files("fr_cli.decision").joinpath("shipped").iterdir()
-    for file in (*sorted(bench.site.calibration.glob("*.json")), *shipped):
-        data = file.read_bytes()
-        if _names_of(data) & named:
-            (draft / "calibration.json").write_bytes(data)
-            case.extra["calibration.json"] = "what the scores mean; the entries name its SHA-256"
-            return
-
-
-def _names_of(calibration: bytes) -> set[str]:
-    """By what an entry may name a calibration: the SHA-256 of its file, or of its data."""
-    with contextlib.suppress(ValueError, LookupError, TypeError):
-        data = str(json.loads(calibration)["data"]["sha256"])
-        return {hashlib.sha256(calibration).hexdigest(), data}
-    return set()
+    """Add what was in force at the case's acts: each file that the entries name by its SHA-256."""
+    for kind, suffix in IN_FORCE.items():
+        named = sorted(case.digests(kind))
+        for digest in named:
+            data = find(bench.site, digest)
+            if data is None:
+                case.gone.append(f"{kind} {digest}")
+                continue
+            name = f"{kind}{suffix}" if len(named) == 1 else f"{kind}-{digest[:12]}{suffix}"
+            (draft / name).write_bytes(data)
+            case.extra[name] = f"the {kind} in force; the entries name its SHA-256"
 
 
 def _manifest(case: Case, reading: Reading, digests: dict[str, str]) -> dict[str, Any]:

@@ -18,7 +18,11 @@ from fr_cli.operations.extract import row
 
 @dataclass
 class Case:
-    """The acts of a case, and what they say was in force."""
+    """The acts of a case, and what they say was in force.
+
+    `extra` are the files that not every bundle has, with what each is; `gone` is what the entries
+    name and nobody has kept.
+    """
 
     name: str
     recipient: str
@@ -26,15 +30,20 @@ class Case:
     note: Note
     erased: int
     extra: dict[str, str] = field(default_factory=dict)
+    gone: list[str] = field(default_factory=list)
 
     @property
     def ids(self) -> set[str]:
         return {act.req for act in self.acts}
 
     def digests(self, name: str) -> set[str]:
-        """What the entries name under this key, in the intent or the decision."""
-        found = {str(act.first.get(name, "")) for act in self.acts}
-        return (found | {str(act.decision.get(name, "")) for act in self.acts}) - {""}
+        """What the entries name under this key, in the intent or the decision.
+
+        But for the handing over: the policy of today is not that of the search.
+        """
+        done = [act for act in self.acts if act.command != "audit export"]
+        found = {str(act.first.get(name, "")) for act in done}
+        return (found | {str(act.decision.get(name, "")) for act in done}) - {""}
 
 
 def write_pages(draft: Path, case: Case, note: Note, entries: int, public: Path) -> None:
@@ -45,7 +54,8 @@ def write_pages(draft: Path, case: Case, note: Note, entries: int, public: Path)
         serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
     )
     head = note.head
-    extra = {f"{name:22} {what}" for name, what in case.extra.items()} | _absent(case)
+    extra = {f"{name:22} {what}" for name, what in case.extra.items()}
+    extra |= {f"(The {one} is not here: it was not kept.)" for one in case.gone}
     words = {
         "CASE": case.name, "TO": case.recipient, "MADE": case.acts[-1].start,
         "ORIGIN": note.origin, "SIZE": str(head.size), "ROOT": head.root,
@@ -63,15 +73,6 @@ def write_pages(draft: Path, case: Case, note: Note, entries: int, public: Path)
     (draft / "check.sh").write_text(_resource("check.sh"))
 
 
-def _absent(case: Case) -> set[str]:
-    lines = set()
-    if case.digests("policy") and "policy.yaml" not in case.extra:
-        lines.add("(The policy has changed since: ask for the one whose SHA-256 the entries name.)")
-    if case.digests("calibration") and "calibration.json" not in case.extra:
-        lines.add("(The calibration has changed since: ask for the one that the entries name.)")
-    return lines
-
-
 def _erased(count: int) -> str:
     if not count:
         return ""
@@ -83,13 +84,13 @@ def _erased(count: int) -> str:
 
 def _summary(act: ActRecord) -> list[str]:
     one = row(act)
-    result = f"{one.result or one.state}, {len(one.candidates)} candidates"
+    shown = f", {len(one.candidates)} candidates" if one.command == "identify" else ""
     return [
         one.start,
         f"{one.operator} (account {one.uid}) on {one.host}",
         f"{one.command} ({one.operation})",
         ", ".join(filter(None, (one.justification, one.legal_basis, one.recipient))),
-        result if one.result else one.state,
+        f"{one.result}{shown}" if one.result else one.state,
         " ".join(map(str, act.seqs)),
     ]
 

@@ -13,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal
@@ -35,6 +36,8 @@ State = Literal["ok", "warn", "fail"]
 
 #: Free bytes below which a full disk is near, and below which nothing can be relied on.
 LITTLE, NOTHING = 2**30, 50 * 2**20
+#: Days before the end of the evaluation in force from which on it is said.
+SOON = 30
 #: Which failure an exit code speaks of, where there are several: the first of these.
 WORST = (31, AuditUnwritable.code, GalleryDamaged.code, ConfigurationError.code, OtherModel.code)
 
@@ -74,8 +77,8 @@ def examine(home: Path) -> list[Check]:
         ("clock", records.clock), ("pending acts", records.pending),
         ("witness", records.witness), ("disk", _disk), ("processor", _processor),
         ("engine", _engine), ("annoy", _annoy), ("weights", _weights),
-        ("golden photo", _golden), ("calibration", _calibration), ("gallery", records.gallery),
-        ("last acts", records.last),
+        ("golden photo", _golden), ("calibration", _calibration), ("evaluation", _evaluation),
+        ("gallery", records.gallery), ("last acts", records.last),
     )  # fmt: skip
     with Bench(home) as bench:
         return [_looked(name, look, bench) for name, look in looks]
@@ -128,6 +131,8 @@ def _private(home: Path) -> Iterator[Path]:
         if stat.S_ISREG(path.lstat().st_mode) and path.suffix != ".pub":
             yield path
     yield from (home / name for name in ("audit", "gallery", "keys"))
+    if (home / "evaluation").exists():
+        yield home / "evaluation"
 
 
 def _disk(bench: Bench) -> Check:
@@ -221,3 +226,24 @@ def _calibration(bench: Bench) -> Check:
         "calibration",
         f"{found.data.name}, made {found.made}, measured down to FMR {found.smallest_fmr:.1e}",
     )
+
+
+def _evaluation(bench: Bench) -> Check:
+    """Whether an evaluation is in force, of this model, and for how long."""
+    from fr_cli.operations.in_force import in_force
+
+    mend = "fr evaluate MANIFEST --require TARGETS"
+    refuses = bench.policy.evaluation == "refuse"
+    effect = "every search is inconclusive" if refuses else "every answer says so"
+    found = in_force(bench)
+    if found is None:
+        return warn("evaluation", f"None is in force: {effect}.", mend)
+    if found.fingerprint != bench.fingerprint:
+        return warn("evaluation", f"The one in force is of another model: {effect}.", mend)
+    until = found.until.isoformat()
+    if found.over:
+        return warn("evaluation", f"It was in force until {until}: {effect}.", mend)
+    said = f"in force until {until}, up to {found.references:,} references"
+    if (found.until - datetime.now(UTC).date()).days < SOON:
+        return warn("evaluation", f"{said[0].upper()}{said[1:]}.", mend)
+    return ok("evaluation", f"{said}, from score {found.score:.2f} on")

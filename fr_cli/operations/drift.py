@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from fr_cli.audit.entry import JSON
 from fr_cli.audit.show import ActRecord, Filter, acts, moment
 from fr_cli.operations.audit import log_of
 from fr_cli.operations.bench import Bench
+from fr_cli.operations.decided import Decisions
 from fr_cli.operations.in_force import InForce, in_force
 from fr_cli.records import Head, Listener
 
@@ -47,14 +49,15 @@ def watch(since: str, until: str, bench: Bench, listener: Listener) -> Watched:
     with bench.act("report", "consultation", asked=asked) as act:
         evaluation = in_force(bench)
         period, before = Filter(since=begin, until=end), Filter(until=begin)
-        found: list[Search] = []
-        earlier: list[Search] = []
+        found, earlier = list[_Answered](), list[_Answered]()
+        decisions = Decisions()
         refused: Counter[str] = Counter()
         inconclusive = uncovered = 0
         for one in acts(log_of(bench.site.home, None, None).read(listener=listener)):
+            decisions.hear(one)
             if one.command != "identify" or one.state not in ("done", "failed"):
                 continue
-            search = _search(one)
+            search = _answered(one)
             if not period.in_time(one):
                 if begin and before.in_time(one) and search:
                     earlier.append(search)
@@ -66,7 +69,8 @@ def watch(since: str, until: str, bench: Bench, listener: Listener) -> Watched:
                 uncovered += 1
             else:
                 found.append(search)
-        result = drift(found, earlier, evaluation.fpir if evaluation else None)
+        allowed = evaluation.fpir if evaluation else None
+        result = drift(_judged(found, decisions), _judged(earlier, decisions), allowed)
         act.decide(verdict=result.verdict, searches=len(found), lists=result.lists.cases)
     assert act.head is not None
     return Watched(
@@ -81,14 +85,24 @@ def watch(since: str, until: str, bench: Bench, listener: Listener) -> Watched:
     )
 
 
-def _search(one: ActRecord) -> Search | None:
-    """An answered search as the log tells it; None for one that failed or was inconclusive.
+class _Answered(NamedTuple):
+    """An answered search as the log tells it: its id, its first score, whom it listed."""
 
-    The log records no officer's decision yet, so that of every list stays open.
-    """
-    from fr_cli.evaluation.drift import Search
+    id: str
+    score: float | None
+    subjects: frozenset[str]
 
+
+def _answered(one: ActRecord) -> _Answered | None:
+    """None for a search that failed or was inconclusive."""
     if one.decision.get("outcome") not in ("candidates", "no_candidate"):
         return None
-    scores = [float(candidate["score"]) for candidate in one.decision.get("candidates", [])]
-    return Search(max(scores, default=None))
+    listed = one.decision.get("candidates", [])
+    score = max((float(candidate["score"]) for candidate in listed), default=None)
+    return _Answered(one.req, score, frozenset(str(candidate["subject"]) for candidate in listed))
+
+
+def _judged(searches: Iterable[_Answered], decisions: Decisions) -> list[Search]:
+    from fr_cli.evaluation.drift import Search
+
+    return [Search(one.score, decisions.on(one.id, one.subjects)) for one in searches]

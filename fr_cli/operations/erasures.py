@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from fr_cli.audit.entry import JSON, parse
@@ -17,7 +17,12 @@ from fr_cli.records import Listener
 _BATCH = 1000
 #: The command that makes a backup, as the log has it.
 BACKUP = "gallery backup"
-_MARKS = (b'"purging":', b'"finished_purge":', b'"cmd":"purge"', b'"cmd":"gallery backup"')
+#: The command that closes a watchlist.
+CLOSE = "watchlist close"
+_MARKS = (
+    b'"purging":', b'"finished_purge":', b'"cmd":"purge"', b'"cmd":"gallery backup"',
+    b'"cmd":"watchlist close"',
+)  # fmt: skip
 
 
 def described(purged: Iterable[Purged]) -> list[JSON]:
@@ -68,7 +73,7 @@ def _batches(purged: Sequence[Purged]) -> Iterator[list[Purged]]:
 
 @dataclass
 class Gone:
-    """Who the log says was purged, by random id.
+    """Who the log says was purged, and which watchlists were closed, by random id.
 
     `subjects` as a whole; `references` of subjects who keep others (subject → references; None
     where the log, written by an older fr, does not name them). `begun` are subjects of purges
@@ -80,6 +85,7 @@ class Gone:
     references: dict[str, set[str] | None] = field(default_factory=dict)
     begun: set[str] = field(default_factory=set)
     later: set[str] | None = None
+    closed: set[str] = field(default_factory=set)
 
     def _add(self, one: dict[str, object]) -> None:
         uid, names = str(one["subject"]), one.get("gone")
@@ -110,6 +116,11 @@ def purged_by(log: Log, listener: Listener, backup: str = "") -> Gone:
         if entry["cmd"] == BACKUP:
             if backup and (entry["ph"], entry.get("backup")) == ("intent", backup):
                 gone.later = set()
+            continue
+        if entry["cmd"] == CLOSE:
+            if entry["ph"] == "outcome" and isinstance(decision := entry.get("dec"), Mapping):
+                uids = decision.get("closed")
+                gone.closed.update(map(str, uids if isinstance(uids, list) else ()))
             continue
         for one in _listed(entry.get("finished_purge")):
             gone._add(one)

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 class Evaluation:
     """What an evaluation found: the checks of its data first, then the rates.
 
+    `model` is the home's, empty where another system's scores were evaluated.
     `doubts` are pairs whose labels look wrong, `faces` those to be looked at, where that was
     asked for, `worst` the worst errors with their faces, where their owner allows it.
     `search_loss` is what the engine annoy would miss. `holdout` is what a fit to half
@@ -46,6 +47,7 @@ class Evaluation:
     measures: Measures
     groups: Groups
     warnings: list[str]
+    model: str
     fingerprint: str
     faces: list[Faces] | None = None
     worst: list[Worst] | None = None
@@ -80,7 +82,7 @@ def evaluate(study: Study, bench: Bench, listener: Listener) -> Evaluation:
     demand = Demand.read(study.require)
     digest = _digest(study)
     exclusions = read_exclusions(study.exclude)
-    with bench.act("evaluate", "combination", policy=bench.policy_digest, data=digest) as act:
+    with bench.act("evaluate", "combination", data=digest) as act:
         trial = gather(study, exclusions.same, bench, act, listener)
         pairs = _pairs(study, trial, exclusions)
         found = Doubts()
@@ -93,7 +95,8 @@ def evaluate(study: Study, bench: Bench, listener: Listener) -> Evaluation:
             doubts=found,
             measures=rates,
             groups=(compared := _groups(study, trial, rates, pairs, demand, bench)),
-            warnings=[*trial.notes, *_warnings(trial, rates)],
+            warnings=[*trial.notes, *compared.notes, *_warnings(trial, rates)],
+            model=bench.site.model if trial.cosines else "",
             fingerprint=bench.fingerprint,
         )
         if study.search_loss or (demand and demand.targets.latency):
@@ -105,7 +108,8 @@ def evaluate(study: Study, bench: Bench, listener: Listener) -> Evaluation:
             sample = compare(trial.data, exclusions.every, study.fusion).nonmated
             size = trial.references if study.site_data else None
             fitted = fitting.fit(sample, study, digest, bench, size)
-            data = calibration_files.signed(fitted, bench.signer, bench.site.origin)
+            by = fitting.allowed_by(fitted, study.calibrate, bench)
+            data = calibration_files.signed(fitted, bench.signer, bench.site.origin, by)
             act.decide(calibration_written=calibration_files.write(data, study.calibrate))
             result = replace(result, fitted=fitted)
         if study.pairs:
@@ -118,16 +122,16 @@ def evaluate(study: Study, bench: Bench, listener: Listener) -> Evaluation:
         if demand:
             timed = result.search_loss
             latency = timed.exact.p99_ms if timed else None
-            held = demand.hold(trial, rates, compared.studies, digest, bench, latency)
+            held = demand.hold(trial, rates, compared.studies, digest, act.id, bench, latency)
             act.decide(targets=held.sha256, passed=held.passed, in_force=held.in_force)
             result = replace(result, required=held)
         act.exit_code = result.exit_code
         act.decide(**trial.for_the_log)
         act.decide(**_for_the_log(result))
     result = replace(result, head=act.head)
-    if result.required and result.required.sealed:
+    if result.required and result.required.statement:
         # After the outcome: what the log does not name is not in force.
-        result = replace(result, in_force=in_force.put_in_force(result.required.sealed, bench))
+        result = replace(result, in_force=in_force.put_in_force(result.required.statement, bench))
     return result
 
 

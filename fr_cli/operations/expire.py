@@ -11,6 +11,7 @@ from fr_cli.audit.expiry import DEFAULT, expired
 from fr_cli.audit.show import acts
 from fr_cli.operations.audit import log_of
 from fr_cli.operations.bench import Bench
+from fr_cli.operations.in_force import in_force
 from fr_cli.operations.standing import newest_state
 from fr_cli.records import Head, Listener
 
@@ -36,20 +37,19 @@ def expire(bench: Bench, listener: Listener, *, dry_run: bool = False) -> Expire
 
     AuditBroken, before anything is erased, if the log is not what was signed.
     """
-    intent: dict[str, JSON] = {"policy": bench.policy_digest} | (
-        {"dry_run": True} if dry_run else {}
-    )
-    rules = dict(bench.policy.audit_retention)
-    days = rules.get("gallery backup", rules.get(DEFAULT))
-    if days is not None:  # certificates say until when a backup opens: it must be known so long
-        rules["gallery backup"] = max(days, bench.policy.backup_days)
+    intent: dict[str, JSON] = {"dry_run": True} if dry_run else {}
     with bench.act("audit expire", "administration", **intent) as act:
+        rules = dict(bench.policy.audit_retention)
+        days = rules.get("gallery backup", rules.get(DEFAULT))
+        if days is not None:  # certificates say until when a backup opens: known so long
+            rules["gallery backup"] = max(days, bench.policy.backup_days)
         reading = log_of(bench.site.home, None, None).read(listener=listener)
         # Where the gallery stands must be told by an entry that stays: this one repeats it.
         known = newest_state(bench.audit.path)
-        found = expired(
-            acts(reading), rules, datetime.now(UTC), leave=act.id, needed=[known.state.act]
-        )
+        needed = [known.state.act]
+        if (evaluation := in_force(bench)) and not evaluation.over:
+            needed.append(evaluation.act)
+        found = expired(acts(reading), rules, datetime.now(UTC), leave=act.id, needed=needed)
         batches = [] if dry_run else [*found.batches()]
         for batch in listener.track(batches, "Erasing", len(batches)):
             bench.audit.erase(batch, "retention")

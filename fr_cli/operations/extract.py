@@ -9,13 +9,15 @@ import contextlib
 import re
 from collections import deque
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from fr_cli.audit.entry import JSON
 from fr_cli.audit.note import Note
 from fr_cli.audit.show import ActRecord, Filter, acts, moment
+from fr_cli.casework.searches import Verifiers
 from fr_cli.errors import GalleryMissing, SubjectUnknown, UsageProblem
+from fr_cli.operations.approvals import approved
 from fr_cli.operations.audit import log_of
 from fr_cli.operations.bench import Bench
 from fr_cli.operations.grounds import why
@@ -169,21 +171,35 @@ def extract(
     kind = "disclosure" if recipient else "consultation"
     asked: dict[str, JSON] = {"asked": {"since": since, "until": until}, **why(reason)}
     with bench.act("audit extract", kind, to=recipient, **asked) as act:
+        # A look of one's own hands nothing out.
+        asks = "export" if recipient else ""
+        approved(bench, asks, {"since": since, "until": until, "to": recipient})
         reading = log_of(bench.site.home, None, None).read(listener=listener)
-        rows = [
-            row(one)
-            for one in acts(reading)
-            if one.req != act.id and one.kind in OPERATIONS and wanted.in_time(one)
-        ]
+        found, deciding = [], Verifiers()
+        for one in acts(reading):
+            deciding.note(one)
+            if one.req != act.id and one.kind in OPERATIONS and wanted.in_time(one):
+                found.append(row(one))
+        found.sort(key=lambda one: one.seq)
+        rows = [replace(one, verified_by=deciding.of(one.act)) for one in found]
         act.decide(acts=len(rows))
     assert act.head is not None
-    return Extract(sorted(rows, key=lambda one: one.seq), reading.note, act.head)
+    return Extract(rows, reading.note, act.head)
+
+
+def rows_of(records: Iterable[ActRecord]) -> list[Row]:
+    """The rows of these acts, with who decided on the searches among them."""
+    records = [*records]
+    deciding = Verifiers()
+    for one in records:
+        deciding.note(one)
+    return [replace(row(one), verified_by=deciding.of(one.req)) for one in records]
 
 
 def row(act: ActRecord) -> Row:
     """The record of an act, from its entries alone."""
     decision, who = act.decision, act.operator
-    listed = decision.get("candidates")
+    listed = decision.get("candidates", decision.get("decisions"))
     found = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
     return Row(
         seq=act.seqs[0],
@@ -204,12 +220,21 @@ def row(act: ActRecord) -> Row:
         recipient=act.first.get("to") or None,
         reference_database=_database(decision),
         watchlist=act.first.get("watchlist") or None,
-        result=decision.get("outcome"),
+        result=_result(decision),
         candidates=[str(one.get("subject", "")) for one in found],
         # The photo is not kept; the search's id is what a kept exhibit is filed under.
-        matched_input=act.req if found else None,
-        verified_by=None,  # no command records yet who verified a result
+        matched_input=act.req if found and act.command == "identify" else None,
+        verified_by=None,  # said by later acts: Verifiers
     )
+
+
+def _result(decision: Mapping[str, Any]) -> str | None:
+    """The answer of a search; what was decided on its candidates, in their order; or what came
+    of it."""
+    if isinstance(decided := decision.get("decisions"), list):
+        return f"{decision['stage']}: {', '.join(str(one['decision']) for one in decided)}"
+    result = decision.get("outcome", decision.get("what"))
+    return None if result is None else str(result)
 
 
 def _database(decision: Mapping[str, Any]) -> str | None:

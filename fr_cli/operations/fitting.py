@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from fr_cli.errors import UsageProblem
+from fr_cli.operations import calibration_files
+from fr_cli.operations.approvals import approved
 from fr_cli.operations.bench import Bench
 from fr_cli.operations.exclusions import Pairs
 from fr_cli.operations.labelled import Labelled
@@ -13,6 +15,8 @@ from fr_cli.operations.study import Study
 from fr_cli.operations.trial import compare
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from fr_cli.decision.calibration import Calibration
     from fr_cli.evaluation.holdout import HeldOut
     from fr_cli.evaluation.impostors import Comparisons, ImpostorSample
@@ -78,3 +82,15 @@ def tested(
 
     fitted = fit(parts[0].nonmated, study, digest, bench)
     return held_out(fitted, parts[1].nonmated)
+
+
+def allowed_by(fitted: Calibration, file: Path, bench: Bench) -> str:
+    """What allows a calibration to be put in force ("" for none needed): its request, or its act.
+
+    A file elsewhere puts nothing in force.
+    """
+    if file.resolve().parent != bench.site.calibration.resolve():
+        return ""
+    what = calibration_files.summary(fitted) | {"file": file.name}
+    by = approved(bench, "calibration", what)
+    return str(by.get("request") or by.get("override") or "")

@@ -2,27 +2,69 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Sequence
+
 from fr_cli.audit.entry import JSON
-from fr_cli.errors import UsageProblem
+from fr_cli.authority.circumstances import Circumstances, allow
+from fr_cli.errors import ConfigurationError, UsageProblem
 from fr_cli.operations.bench import Bench
 
 LONGEST = 200
-#: Stands in the log for a reason that the policy lacks: such text may say anything of anybody.
+#: The longest statement of why a search is necessary.
+LONGEST_NECESSITY = 500
+#: Stands in the log for a word that the policy lacks: such text may say anything of anybody.
 UNLISTED = "(not in the policy)"
 
 
-def grounds(case: str, reason: str, bench: Bench) -> dict[str, JSON]:
-    """Case and reason for the intent; UsageProblem for a case that is blank or overlong.
+def grounds(case: str, reason: str, said: Circumstances, bench: Bench) -> dict[str, JSON]:
+    """What an operator says of a search, for its intent; UsageProblem for text of a wrong form.
 
-    A reason that the policy lacks is refused after the intent, by `Policy.legal_basis`, so that
-    the attempt is in the log.
+    What the policy does not allow is refused after the intent, by `allowed`, so that the attempt
+    is in the log.
     """
     if not case.strip() or len(case) > LONGEST or not case.isprintable():
         raise UsageProblem(
             f"A case is a reference of 1 to {LONGEST} printable characters.",
             hint="Give the number of the case or incident with --case.",
         )
-    return {"case": case, "reason": reason if reason in bench.policy.reasons else UNLISTED}
+    necessity = said.necessity
+    if necessity and not (
+        necessity.strip() and len(necessity) <= LONGEST_NECESSITY and necessity.isprintable()
+    ):
+        raise UsageProblem(
+            f"A necessity is a text of 1 to {LONGEST_NECESSITY} printable characters.",
+            hint="Say in a sentence why the search is necessary, and name nobody.",
+        )
+    reasons, places, operators = _listed(bench)
+    why: dict[str, JSON] = {"case": case, "reason": reason if reason in reasons else UNLISTED}
+    if said.place:
+        why["place"] = said.place if said.place in places else UNLISTED
+    if said.flags:
+        why["flags"] = sorted(set(said.flags))
+    if said.supervisor:
+        why["supervisor"] = said.supervisor if said.supervisor in operators else UNLISTED
+    if necessity:
+        why["necessity"] = necessity
+    return why
+
+
+def _listed(bench: Bench) -> tuple[Sequence[str], Sequence[str], Sequence[str]]:
+    """The reasons, places and operators of the policy; none where it is refused afterwards."""
+    with contextlib.suppress(ConfigurationError):
+        policy = bench.policy
+        return tuple(policy.reasons), policy.places, tuple(policy.operators)
+    return (), (), ()
+
+
+def allowed(
+    bench: Bench, reason: str, watchlists: Sequence[str] | None, said: Circumstances
+) -> str:
+    """The legal basis of a search that the policy allows; NotAllowed (4) otherwise.
+
+    `watchlists` as `authority.circumstances.allow` takes them.
+    """
+    return allow(bench.policy, bench.person, reason, watchlists, said)
 
 
 def why(reason: str) -> dict[str, JSON]:

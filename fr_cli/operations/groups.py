@@ -38,12 +38,14 @@ class Threshold:
 class Groups:
     """The studies of each way of grouping at each threshold, and the false match rates of pairs.
 
-    `thresholds` are those of `studies`; the first is that of the rows in the document.
+    `thresholds` are those of `studies`; the first is that of the rows in the document. `notes`
+    say which columns were passed over, and why.
     """
 
     thresholds: tuple[Threshold, ...]
     studies: tuple[GroupStudy, ...]
     matches: tuple[tuple[tuple[str, ...], GroupFmr], ...]
+    notes: tuple[str, ...] = ()
 
     def at(self, threshold: Threshold) -> list[GroupStudy]:
         """The studies at one threshold, one a way of grouping."""
@@ -84,16 +86,20 @@ def groups(
     probes = pooled(trial)
     searched = list(trial.samples) * len(trial.draws)
     references = [one for one in trial.data.samples if one.role != "probe"]
-    studies, matches = [], []
+    studies, matches, notes = [], [], []
     for columns, values in wanted:
         by = grouping(columns, [one.columns for one in searched])
         if len(by.names) > MOST_GROUPS:
+            notes.append(
+                f"{' and '.join(columns)} makes {len(by.names)} groups, more than {MOST_GROUPS}, "
+                "so it was passed over: put people into fewer groups, such as bands of age."
+            )
             continue
         of_references = grouping(columns, [one.columns for one in references])
         photos, enrolled = _photos(searched), _photos(references)
         studies += [study(probes, photos, by, enrolled, of_references, value) for value in values]
         matches += [(columns, one) for one in _matches(columns, trial, sample, thresholds)]
-    return Groups(tuple(thresholds), tuple(studies), tuple(matches))
+    return Groups(tuple(thresholds), tuple(studies), tuple(matches), tuple(notes))
 
 
 def _photos(samples: Sequence[Sample]) -> Photos:

@@ -9,12 +9,14 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
 
 from fr_cli.audit.entry import JSON, operator
+from fr_cli.authority.circumstances import NOTHING_SAID, Circumstances
 from fr_cli.decision.answer import Answer, decide
 from fr_cli.errors import UsageProblem
 from fr_cli.face.catalogue import named
 from fr_cli.operations.bench import Bench
-from fr_cli.operations.grounds import LONGEST, grounds
+from fr_cli.operations.grounds import LONGEST, allowed, grounds
 from fr_cli.operations.in_force import Standing, applied, standing
+from fr_cli.operations.kept import keep
 from fr_cli.records import Compared, Head, Origin, Quality, Template
 
 if TYPE_CHECKING:
@@ -29,11 +31,12 @@ class Question:
     photo: bytes
     case: str
     reason: str
-    watchlist: str | None = None
+    watchlists: tuple[str, ...] = ()
     max_candidates: int | None = None
     face: Literal["single", "largest"] | int = "single"
     engine: Literal["auto", "exact", "annoy"] = "auto"
     sheet: bool = False
+    circumstances: Circumstances = NOTHING_SAID
 
 
 @dataclass(frozen=True)
@@ -58,9 +61,14 @@ class Sheet:
 
 @dataclass(frozen=True)
 class Identification:
-    """The answer, with all that it rests on; `behind` is the evaluation in force."""
+    """The answer, with all that it rests on; `behind` is the evaluation in force.
+
+    `grounds` are case and reason, what was said besides, and the legal basis.
+    """
 
     search_id: str
+    grounds: Mapping[str, JSON]
+    asked_at: datetime
     answer: Answer
     behind: Standing
     quality: Quality
@@ -81,16 +89,13 @@ def identify(question: Question, bench: Bench) -> Identification:
     policy (4), of the gallery (10–13) and of the log (30, 31); each is logged as well.
     """
     clock, asked_at = _Clock(), datetime.now(UTC)
-    if question.watchlist is not None and not 0 < len(question.watchlist) <= LONGEST:
+    if not all(0 < len(name) <= LONGEST for name in question.watchlists):
         raise UsageProblem(f"The name of a watchlist has 1 to {LONGEST} characters.")
-    with bench.act(
-        "identify",
-        "consultation",
-        why=grounds(question.case, question.reason, bench),
-        policy=bench.policy_digest,
-        watchlist=question.watchlist or "",
-    ) as act:
-        basis = bench.policy.legal_basis(question.reason)
+    why = grounds(question.case, question.reason, question.circumstances, bench)
+    asked = ", ".join(question.watchlists)
+    with bench.act("identify", "consultation", why=why, watchlist=asked) as act:
+        basis = allowed(bench, question.reason, question.watchlists, question.circumstances)
+        act.decide(basis=basis)
         clock.lap("start")
         probe, portrait = _look(question, bench)
         clock.lap("template")
@@ -100,7 +105,7 @@ def identify(question: Question, bench: Bench) -> Identification:
             hits, compared = gallery.search(
                 probe.vector,
                 count=max(50, 2 * longest),
-                watchlist=question.watchlist,
+                watchlists=question.watchlists,
                 engine=question.engine,
             )
             clock.lap("search")
@@ -117,14 +122,18 @@ def identify(question: Question, bench: Bench) -> Identification:
             answer = _under_licence(answer, bench.site.model)
             if bench.calibration_note:
                 answer = replace(answer, warnings=(*answer.warnings, bench.calibration_note))
+            # They stand in the answer, so that they need not be told at its end.
+            open_overrides, bench.notices = bench.notices, []
+            answer = replace(answer, warnings=(*answer.warnings, *open_overrides))
             named = [one.reference_uid for one in answer.candidates] if question.sheet else []
             origins = gallery.origins(named)
             faces = _faces(named, gallery, bench) if bench.policy.keep_photos else {}
+        evaluation = behind.evaluation.sha256 if behind.evaluation and behind.covers else ""
+        keep(bench.site, bench.policy_digest, bench.calibration_digest, evaluation)
         act.decide(
-            basis=basis,
             sheet=question.sheet,
             photos=len(faces),
-            evaluation=behind.evaluation.sha256 if behind.evaluation and behind.covers else "",
+            evaluation=evaluation,
             **_for_the_log(answer, compared, bench),
         )
     assert act.head is not None
@@ -136,12 +145,14 @@ def identify(question: Question, bench: Bench) -> Identification:
         case=question.case,
         reason=question.reason,
         basis=basis,
-        watchlist=question.watchlist or "",
+        watchlist=", ".join(question.watchlists),
         operator=_who(bench),
         asked_at=asked_at,
     )
     return Identification(
         search_id=act.id,
+        grounds={**why, "legal_basis": basis},
+        asked_at=asked_at,
         answer=answer,
         behind=behind,
         quality=probe.quality,

@@ -1,35 +1,38 @@
 """The evaluation in force: which one stands behind an answer, and whether it covers it.
 
 `evaluation/in-force.json` in the home is what the last evaluation left that reached all of its
-targets: for which model, fusion, engine and threshold, up to how many references, until when. The
-key of the log signs it, and its SHA-256 stands in the outcome of that evaluation.
+targets: for which model, fusion, engine and threshold, up to how many references, until when. Its
+SHA-256 stands in the outcome of that evaluation, and in that of each search it covers. The key of
+the log signs it in the file beside it: a change of that key signs it anew, and leaves it as it is.
 """
 
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from fr_cli.audit.entry import JSON, canonical, parse
+from fr_cli.audit.entry import JSON, canonical
 from fr_cli.decision.answer import Answer
 from fr_cli.disk import sync_folder
-from fr_cli.errors import ConfigurationError, OutputFailed
+from fr_cli.errors import ConfigurationError, FrError, OutputFailed
+from fr_cli.keys import SigningKey
 from fr_cli.operations.bench import Bench
+from fr_cli.operations.vouching import named_by_the_log, signed
 from fr_cli.records import Compared
 
 if TYPE_CHECKING:
     from fr_cli.decision.calibration import Calibration
 
 SCHEMA = "fr/evaluation-in-force/1"
-FILE = "in-force.json"
+FILE, SIGNATURE = "in-force.json", "in-force.sig"
 HINT = "Put an evaluation in force again: fr evaluate MANIFEST --require TARGETS"
 
 
@@ -39,7 +42,9 @@ class InForce:
 
     It covers searches with the model of `fingerprint`, this `fusion` and `engine`, at `cosine` or
     above, among at most `references`, up to and including the day `until`; there, by its data,
-    FPIR is at most `fpir`. `measured_on` says of what it was made, `sha256` is that of its file.
+    FPIR is at most `fpir`. `measured_on` says of what it was made, `sha256` is that of its file,
+    `approved` whether a second person stands behind it, or an override in the log. `act` is the
+    evaluation's id in the log.
     """
 
     fingerprint: str
@@ -50,12 +55,19 @@ class InForce:
     cosine: float
     references: int
     fpir: float
+    act: str
     made: str
     until: date
     data: str
     targets: str
     measured_on: Mapping[str, int]
     sha256: str
+    approved: bool = False
+
+    @property
+    def over(self) -> bool:
+        """Whether its last day has passed."""
+        return datetime.now(UTC).date() > self.until
 
 
 @dataclass(frozen=True)
@@ -87,6 +99,9 @@ def standing(bench: Bench, answer: Answer, compared: Compared) -> Standing:
     evaluation = in_force(bench)
     if evaluation is None:
         return Standing(None, "No evaluation on this force's own photos is in force")
+    if "evaluation" in bench.policy.approvals.acts and not evaluation.approved:
+        named = f"The evaluation in force (of {evaluation.made[:10]})"
+        return Standing(evaluation, f"{named} has no second person behind it")
     return Standing(evaluation, _gap(evaluation, bench.fingerprint, answer, compared))
 
 
@@ -110,41 +125,32 @@ def applied(
 
 def in_force(bench: Bench) -> InForce | None:
     """The evaluation in force, None if there is none; ConfigurationError if it was altered."""
-    path = _path(bench)
+    path = bench.site.evaluation / FILE
     try:
         data = path.read_bytes()
+        signature = _signature(path.with_name(SIGNATURE))
     except FileNotFoundError:
         return None
     except OSError as trouble:
         raise ConfigurationError(f"{path} cannot be read: {trouble.strerror}.") from trouble
-    try:
-        document = json.loads(data)
-        body, signature = canonical(document["evaluation"]), document["signature"]
-        if sealed(body, signature) != data:
-            raise ValueError("it is not written as it was signed")
-        evaluation = _read(document["evaluation"], hashlib.sha256(data).hexdigest())
-        genuine = _verifies(bench.signer.public, body, base64.b64decode(signature, validate=True))
-    except (ValueError, KeyError, TypeError, binascii.Error) as trouble:
-        raise ConfigurationError(
-            f"{path} is no evaluation in force: {trouble}.", hint=HINT
-        ) from trouble
-    # A rotation changes the key; the log, which the new one signs on, still names the file.
-    if not genuine and not _named_by_the_log(bench, evaluation.sha256):
+    sha256 = hashlib.sha256(data).hexdigest()
+    # Where a change of the key was cut short the signature is the old one: the log still names it.
+    if not signed(bench.signer.public, data, signature) and not named_by_the_log(bench, sha256):
         raise ConfigurationError(
             f"The signature of {path} is not that of this home: it was altered.", hint=HINT
         )
-    return evaluation
+    try:
+        return _read(json.loads(data), sha256)
+    except (ValueError, LookupError, TypeError) as trouble:
+        raise ConfigurationError(
+            f"{path} is no evaluation in force: {trouble}.", hint=HINT
+        ) from trouble
 
 
-def sealed(body: bytes, signature: str) -> bytes:
-    """The bytes of the file: the canonical evaluation, and its signature in base64."""
-    return b'{"evaluation":' + body + b',"signature":"' + signature.encode() + b'"}\n'
-
-
-def sign(what: Mapping[str, JSON], bench: Bench, days: int) -> bytes:
-    """The file that puts an evaluation in force from today, for so many days."""
+def statement(what: Mapping[str, JSON], bench: Bench, days: int) -> bytes:
+    """The file that puts an evaluation in force from today, for so many days: canonical JSON."""
     today = datetime.now(UTC)
-    body = canonical(
+    return canonical(
         {
             "schema": SCHEMA,
             "origin": bench.site.origin,
@@ -153,21 +159,16 @@ def sign(what: Mapping[str, JSON], bench: Bench, days: int) -> bytes:
             **what,
         }
     )
-    return sealed(body, base64.b64encode(bench.signer.sign(body)).decode())
 
 
 def put_in_force(data: bytes, bench: Bench) -> InForce:
-    """Write the file whole, in the place of the one before; OutputFailed if it cannot be."""
-    path = _path(bench)
-    draft = path.with_name(f"{FILE}.new")
+    """Write the file whole, in the place of the one before, and sign it; OutputFailed if it cannot
+    be written."""
+    folder = bench.site.evaluation
     try:
-        path.parent.mkdir(mode=0o700, exist_ok=True)
-        with draft.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-        sync_folder(path.parent)
+        folder.mkdir(mode=0o700, exist_ok=True)
+        _sign(data, bench.signer, folder)
+        _write(data, folder / FILE)
     except OSError as trouble:
         raise OutputFailed(
             f"The evaluation passed, but cannot be put in force: {trouble.strerror}.",
@@ -178,8 +179,33 @@ def put_in_force(data: bytes, bench: Bench) -> InForce:
     return found
 
 
-def _path(bench: Bench) -> Path:
-    return bench.site.evaluation / FILE
+def sign_anew(bench: Bench, key: SigningKey) -> None:
+    """Sign what is in force with the log's new key; only if the log names it, so read whole.
+
+    Where that fails nothing is lost: each search then asks the log, which takes longer.
+    """
+    with suppress(OSError, FrError):
+        data = (bench.site.evaluation / FILE).read_bytes()
+        if named_by_the_log(bench, hashlib.sha256(data).hexdigest()):
+            _sign(data, key, bench.site.evaluation)
+
+
+def _signature(path: Path) -> bytes:
+    return path.read_bytes() if path.exists() else b""
+
+
+def _sign(data: bytes, key: SigningKey, folder: Path) -> None:
+    _write(base64.b64encode(key.sign(data)) + b"\n", folder / SIGNATURE)
+
+
+def _write(data: bytes, path: Path) -> None:
+    draft = path.with_name(f"{path.name}.new")
+    with draft.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)
+    sync_folder(path.parent)
 
 
 def _read(document: Mapping[str, Any], sha256: str) -> InForce:
@@ -194,12 +220,14 @@ def _read(document: Mapping[str, Any], sha256: str) -> InForce:
         cosine=float(document["cosine"]),
         references=int(document["references"]),
         fpir=float(document["fpir"]),
+        act=str(document["act"]),
         made=str(document["made"]),
         until=date.fromisoformat(document["until"]),
         data=str(document["data"]),
         targets=str(document["targets"]),
         measured_on={str(name): int(count) for name, count in document["measured_on"].items()},
         sha256=sha256,
+        approved=bool(document.get("approval")),
     )
 
 
@@ -208,7 +236,7 @@ def _gap(evaluation: InForce, fingerprint: str, answer: Answer, compared: Compar
     named = f"The evaluation in force (of {evaluation.made[:10]})"
     if evaluation.fingerprint != fingerprint:
         return f"{named} is of another model"
-    if datetime.now(UTC).date() > evaluation.until:
+    if evaluation.over:
         return f"{named} ended on {evaluation.until.isoformat()}"
     if compared.references > evaluation.references:
         return (
@@ -225,34 +253,3 @@ def _gap(evaluation: InForce, fingerprint: str, answer: Answer, compared: Compar
             f"used {answer.threshold.cosine:.3f}"
         )
     return ""
-
-
-def _verifies(public: bytes, body: bytes, signature: bytes) -> bool:
-    from cryptography.exceptions import InvalidSignature
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-
-    try:
-        Ed25519PublicKey.from_public_bytes(public).verify(signature, body)
-    except InvalidSignature:
-        return False
-    return True
-
-
-def _named_by_the_log(bench: Bench, sha256: str) -> bool:
-    """Whether the outcome of an evaluation in the log names the file; the log is read whole."""
-    from fr_cli.audit.reader import Log
-    from fr_cli.audit.writer import LOG
-    from fr_cli.keys import AUDIT_PUBLIC, load_public_key
-
-    public = load_public_key(bench.site.keys / AUDIT_PUBLIC).public_bytes_raw()
-    named = False
-    for line in Log(bench.site.audit / LOG, public).read():
-        if line.body and sha256.encode() in line.body:
-            entry = parse(line.body)
-            decided = entry.get("dec")
-            named |= (
-                (entry["cmd"], entry["ph"]) == ("evaluate", "outcome")
-                and isinstance(decided, Mapping)
-                and decided.get("in_force") == sha256
-            )
-    return named

@@ -10,7 +10,8 @@ from fr_cli.errors import ConfigurationError
 from fr_cli.gallery.lock import locked
 from fr_cli.gallery.wrapping import Wrapping
 from fr_cli.keys import SigningKey
-from fr_cli.operations import cache
+from fr_cli.operations import cache, in_force
+from fr_cli.operations.approvals import approved
 from fr_cli.operations.bench import Bench
 from fr_cli.operations.grounds import why
 from fr_cli.records import Head
@@ -48,8 +49,10 @@ def rotate_signer(reason: str, bench: Bench, protect: Protect = as_before) -> Si
         )
     new = SigningKey.new()
     with bench.act("audit rotate", "administration", **why(reason)) as act:
+        approved(bench, "key-rotation", {"key": "audit.key, which signs the log"})
         under = protect(bench.signer.under)
         named = bench.audit.rotate(new, bench.site.keys, under)
+        in_force.sign_anew(bench, new)
         key = base64.b64encode(new.public).decode()
         act.decide(entry=named.size - 1, key=key)
     assert act.head is not None
@@ -80,6 +83,7 @@ def rotate_site_key(reason: str, bench: Bench, protect: Protect = as_before) -> 
         bench.act("gallery rotate-key", "administration", **why(reason)) as act,
         locked(bench.site.gallery, bench.turn(act)),
     ):
+        approved(bench, "key-rotation", {"key": "site.key, which wraps all other keys"})
         # Templates kept from evaluations: their keys are not worth wrapping anew.
         cache.forget(bench.site, bench.site_key)
         wrapping = Wrapping(bench.site_key)

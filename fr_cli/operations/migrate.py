@@ -65,9 +65,7 @@ def migrate(order: Order, bench: Bench, listener: Listener) -> Migrated:
     """
     model = order.model or bench.site.model
     target = _checked(model, bench)
-    with bench.act(
-        "gallery migrate", "alteration", policy=bench.policy_digest, to=target, model=model
-    ) as act:
+    with bench.act("gallery migrate", "alteration", to=target, model=model) as act:
         unusable: list[Unusable] = []
         if not (bench.site.gallery / "gallery.db").exists():
             write_site(replace(bench.site, model=model, switching_to=""))

@@ -17,6 +17,7 @@ from fr_cli.gallery.purging import Purged
 from fr_cli.gallery.retention import HOLD
 from fr_cli.gallery.selection import Plan, Selection, select
 from fr_cli.operations import cache
+from fr_cli.operations.approvals import approved
 from fr_cli.operations.backup import last_expiry
 from fr_cli.operations.bench import Bench
 from fr_cli.operations.certificate import GRADE, CertificateFile, certify
@@ -148,6 +149,8 @@ def _delete(
     others = [one for one in finished if one.alias != alias]
     if not plan.going and not again:
         _refuse_nothing(selection, plan, resumed=bool(finished))
+    if plan.going:
+        approved(bench, _kind(selection, plan), plan.extent(selection))
     purged = purging.planned(gallery, plan.going)
     # On disk before the point of no return: no purge that is cut short lacks its trace.
     announce(purged, act)
@@ -162,6 +165,13 @@ def _delete(
         for one in going.references
     )
     return _Done(plan, [*again, *purged], others, shared, generation, gallery.wrapping.epoch)
+
+
+def _kind(selection: Selection, plan: Plan) -> str:
+    """As what a policy may give this to two people; "" for what its own schedule does."""
+    if selection.kind == "expired" and not selection.include_held:
+        return ""
+    return "bulk-delete" if len(plan.going) > 1 else "purge"
 
 
 def _forget_cached(plan: Plan, selection: Selection, bench: Bench) -> None:
@@ -213,6 +223,7 @@ def lift(subject_id: str, reason: str, bench: Bench) -> int:
         bench.gallery(act) as gallery,
         changing(gallery, act),
     ):
+        approved(bench, "lift", {"subject_id": subject_id})
         lifted = suppression.lift(gallery.store, gallery.alias(subject_id))
         if not lifted:
             raise SubjectUnknown(f"Nobody was purged as {subject_id!r}.")

@@ -47,7 +47,7 @@ def write_record(result: Evaluation) -> str:
     calibration, probes = rates.calibration, trial.probes
     document: dict[str, Any] = {
         "schema": SCHEMA,
-        "model": calibration.model if calibration else "another system",
+        "model": result.model or "another system",
         "fingerprint": result.fingerprint if trial.cosines else "",
         "protocol": trial.protocol,
         "fusion": trial.fusion,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from fr_cli.audit.entry import JSON
 from fr_cli.operations import in_force
+from fr_cli.operations.approvals import approved
 from fr_cli.operations.bench import Bench
 from fr_cli.operations.gate import Check, Evidence, among, gate, group_thresholds, passes
 from fr_cli.operations.targets import Targets, load_targets
@@ -25,15 +26,14 @@ ENGINE = "exact"
 
 @dataclass(frozen=True)
 class Required:
-    """The targets, held against an evaluation; `sealed` is what puts it in force, if all are met.
+    """The targets, held against an evaluation; `statement` puts it in force, if all are met.
 
-    `sha256` is that of the file of targets, `in_force` that of the sealed file, "" if there is
-    none.
+    `sha256` is that of the file of targets, `in_force` that of the statement, "" without one.
     """
 
     sha256: str
     checks: list[Check]
-    sealed: bytes = b""
+    statement: bytes = b""
 
     @property
     def passed(self) -> bool:
@@ -47,8 +47,8 @@ class Required:
 
     @property
     def in_force(self) -> str:
-        """The SHA-256 of the file that puts the evaluation in force."""
-        return hashlib.sha256(self.sealed).hexdigest() if self.sealed else ""
+        """The SHA-256 of the statement that puts the evaluation in force."""
+        return hashlib.sha256(self.statement).hexdigest() if self.statement else ""
 
 
 @dataclass(frozen=True)
@@ -75,12 +75,14 @@ class Demand:
         rates: Measures,
         studies: Sequence[GroupStudy],
         data: str,
+        act: str,
         bench: Bench,
         latency: float | None = None,
     ) -> Required:
         """Hold an evaluation of the data (its SHA-256) against every target.
 
-        `latency` is the 99th percentile of a search, in ms.
+        `act` is the id of the evaluation in the log, `latency` the 99th percentile of a search, in
+        ms.
         """
         evidence = replace(self._evidence(trial, rates, studies, bench), latency=latency)
         checks = [_kind(trial), *gate(self.targets, evidence)]
@@ -88,7 +90,12 @@ class Demand:
         if not held.passed:
             return held
         what = self._approved(trial, rates, evidence, data, bench)
-        return replace(held, sealed=in_force.sign(what, bench, self.targets.in_force.days))
+        days = self.targets.in_force.days
+        asked = {name: one for name, one in what.items() if name != "policy"}
+        if by := approved(bench, "evaluation", asked | {"days": days}):
+            what["approval"] = by
+        what["act"] = act
+        return replace(held, statement=in_force.statement(what, bench, days))
 
     def _evidence(
         self, trial: Trial, rates: Measures, studies: Sequence[GroupStudy], bench: Bench

@@ -21,7 +21,7 @@ from fr_cli.errors import (
     UsageProblem,
 )
 from fr_cli.gallery import backup as files
-from fr_cli.gallery import purging, restoring
+from fr_cli.gallery import purging, restoring, watchlists
 from fr_cli.gallery.backup import BackupKey, Header
 from fr_cli.gallery.copying import identity, unpacked
 from fr_cli.gallery.gallery import Gallery
@@ -86,11 +86,13 @@ def restore(
             with _staged(gallery) as (path, write):
                 held = unpacked(files.content(stream, header, opening), write)
                 _check_site_key(held.identity, gallery)
+                Store.upgrade(path)
                 with contextlib.closing(Store.open(path)) as staged:
                     _check_model(staged, gallery)
                     unknown = 0 if newest else len((gone.later or set()) - _subjects(staged))
                     absent = _absent(gone, gallery if newest else None)
                     left_out = restoring.leave_out(gallery, staged, absent)
+                    watchlists.close(staged, gone.closed, utc(datetime.now(UTC)))
                     damaged = restoring.drop_damaged(staged, held.keys)
                     restoring.take_marks(staged, gallery, alone=newest)
                     change = newest_state(bench.audit.path).state.change
@@ -235,6 +237,7 @@ def accept(reason: str, bench: Bench, listener: Listener) -> Accepted:
             if again:
                 announce(purging.planned(gallery, again), act)
                 purging.purge(gallery, again)
+            watchlists.close(store, gone.closed, utc(datetime.now(UTC)))
             with store.transaction():
                 store.set_meta(change=str(max(change, store.state().change)))
             state_of(gallery, None, act)

@@ -16,6 +16,7 @@ from pathlib import Path
 from fr_cli.errors import FrError
 from fr_cli.face import weights
 from fr_cli.face.catalogue import DETECTOR, named
+from fr_cli.operations.owed import owed
 from fr_cli.site import Site, model_folders, open_site
 
 #: Bytes of the log's end in which the last acts are looked for.
@@ -31,7 +32,8 @@ class Status:
     `weights` says for each model that is needed whether a file of its name and size is there.
     `last` has the time (UTC) of the newest finished act of each kind found in the last SCANNED
     bytes of the log, `newest` that of the last entry. `pending` counts acts that run, or were cut
-    short.
+    short. `overrides` are acts without their second person that nobody has approved since: `act`,
+    `kind`, `since`, who did it, until when it should be `due`, and what everybody is `told`.
     """
 
     home: Path
@@ -43,6 +45,7 @@ class Status:
     newest: str
     last: dict[str, str]
     pending: int
+    overrides: list[dict[str, str | int]]
 
     @property
     def next_step(self) -> str:
@@ -67,6 +70,7 @@ def status(home: Path) -> Status:
         newest=newest,
         last=last,
         pending=_pending(site.audit / "leases"),
+        overrides=_overrides(site),
     )
 
 
@@ -118,6 +122,18 @@ def _backwards(path: Path) -> Iterator[bytes]:
         if size > SCANNED and lines:
             lines = lines[1:]
         yield from (line for line in reversed(lines) if line.endswith(b"\n"))
+
+
+def _overrides(site: Site) -> list[dict[str, str | int]]:
+    with suppress(FrError):
+        if waiting := owed(site.audit / "audit.jsonl").overrides:
+            from fr_cli.authority.policy import load_policy
+
+            hours = load_policy(site.policy)[0].approvals.valid_hours
+            return [
+                vars(one) | {"due": one.due(hours), "told": one.sentence(hours)} for one in waiting
+            ]
+    return []
 
 
 def _pending(leases: Path) -> int:

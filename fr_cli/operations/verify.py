@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from fr_cli.authority.circumstances import NOTHING_SAID, Circumstances
 from fr_cli.decision.calibration import score_of
 from fr_cli.errors import ConfigurationError
 from fr_cli.face.pipeline import Choice
 from fr_cli.operations.bench import Bench
-from fr_cli.operations.grounds import grounds
+from fr_cli.operations.grounds import allowed, grounds
+from fr_cli.operations.kept import keep
 from fr_cli.records import Head, Quality
 
 
@@ -31,7 +33,14 @@ class Verification:
 
 
 def verify(
-    photo: bytes, subject_id: str, bench: Bench, *, case: str, reason: str, face: Choice = "single"
+    photo: bytes,
+    subject_id: str,
+    bench: Bench,
+    *,
+    case: str,
+    reason: str,
+    circumstances: Circumstances = NOTHING_SAID,
+    face: Choice = "single",
 ) -> Verification:
     """Compare a photo with the references of one subject.
 
@@ -41,10 +50,10 @@ def verify(
     with bench.act(
         "verify",
         "consultation",
-        why=grounds(case, reason, bench),
-        policy=bench.policy_digest,
+        why=grounds(case, reason, circumstances, bench),
     ) as act:
-        basis = bench.policy.legal_basis(reason)
+        basis = allowed(bench, reason, None, circumstances)
+        act.decide(basis=basis)
         calibration = bench.calibration
         if calibration is None:
             raise ConfigurationError(
@@ -63,8 +72,8 @@ def verify(
         outcome: Literal["at_or_above_threshold", "below_threshold"] = (
             "at_or_above_threshold" if score >= threshold else "below_threshold"
         )
+        keep(bench.site, bench.policy_digest, bench.calibration_digest)
         act.decide(
-            basis=basis,
             outcome=outcome,
             reference=uid,
             score=f"{score:.4f}",

@@ -10,6 +10,18 @@ from fr_cli.audit.log import AuditLog
 from fr_cli.keys import SigningKey
 
 from .tampering import ORIGIN, SmallLog
+from .two_people import Station
+
+
+@pytest.fixture(scope="session")
+def _pair(tmp_path_factory: pytest.TempPathFactory) -> Station:
+    return Station.make(tmp_path_factory.mktemp("station"))
+
+
+@pytest.fixture
+def pair(_pair: Station, tmp_path: Path) -> Station:
+    """A home with acts of two people."""
+    return _pair.copy(tmp_path)
 
 
 @pytest.fixture

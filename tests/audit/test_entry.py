@@ -12,7 +12,7 @@ import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fr_cli.audit.entry import JSON, canonical, check_fields, operator, parse, stamped
+from fr_cli.audit.entry import JSON, Draft, canonical, check_fields, operator, parse
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53) + 1, 2**53 - 1) | st.text(),
@@ -23,7 +23,7 @@ values = st.recursive(
 
 def whole(**fields: object) -> dict[str, object]:
     given = {"cmd": "identify", "act": "consultation", "ph": "intent", "req": "0" * 32}
-    return stamped(3, **given) | fields
+    return parse(Draft(**given).body(3)) | fields
 
 
 @given(st.dictionaries(st.text(max_size=5), values, max_size=5))

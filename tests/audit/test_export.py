@@ -18,7 +18,9 @@ from fr_cli.errors import AuditUnwritable, ConfigurationError, UsageProblem
 from fr_cli.keys import SigningKey
 from fr_cli.operations.bench import Bench as Home
 from fr_cli.operations.disclosure import Bundle, export
+from fr_cli.operations.in_force import FILE
 from fr_cli.operations.init import init
+from fr_cli.operations.kept import keep
 from fr_cli.records import Silence
 
 from .test_show import SUBJECT, identified, log_entries
@@ -129,22 +131,51 @@ def test_what_names_a_search_of_the_case_belongs_to_it(home: Home) -> None:
     assert [one["entries"] for one in manifest["acts"]] == [[5, 6], [11, 12], [15]]
 
 
-def test_policy_and_calibration_are_given_where_they_are_those_of_the_entries(home: Home) -> None:
-    calibration = home.calibration
-    assert calibration is not None
-    for name, digest in (("yes", home.policy_digest), ("no", "0" * 64)):
-        with home.audit.act("identify", "consultation", why={"case": name}, policy=digest) as act:
-            known = calibration.data.sha256 if name == "yes" else "0" * 64
-            act.decide(outcome="no_candidate", calibration=known)
-    out = home.site.home.parent
-    yes = export("yes", "x", out / "yes", home, Silence())
-    no = export("no", "x", out / "no", home, Silence())
-    assert {"policy.yaml", "calibration.json"} <= set(yes.files)
-    assert not {"policy.yaml", "calibration.json"} & set(no.files)
-    assert (yes.out / "policy.yaml").read_bytes() == home.site.policy.read_bytes()
-    assert "The policy has changed since" in (no.out / "README.txt").read_text()
-    for bundle in (yes, no):
-        assert checked(bundle.out, home.site.keys / "audit.pub").returncode == 0
+def test_what_was_in_force_is_given_also_when_it_is_no_longer(home: Home) -> None:
+    """A search keeps what it rests on: each file that an entry names by its SHA-256."""
+    policy = home.site.policy.read_bytes()
+    keep(home.site, home.policy_digest, home.calibration_digest, "")
+    later = policy + b"# changed\n"
+    home.site.policy.write_bytes(later)
+    home.site.evaluation.mkdir(exist_ok=True)
+    (home.site.evaluation / FILE).write_bytes(b"an evaluation")
+    names = {"policy": hashlib.sha256(later), "evaluation": hashlib.sha256(b"an evaluation")}
+    for words in (
+        {"policy": home.policy_digest, "calibration": home.calibration_digest},
+        {name: value.hexdigest() for name, value in names.items()},
+    ):
+        with home.audit.act("identify", "consultation", why={"case": "CR/7"}) as act:
+            act.decide(**words)
+    bundle = export("CR/7", "x", home.site.home.parent / "seven", home, Silence())
+    given = {file for file in bundle.files if file.startswith(("policy", "calib", "evaluation"))}
+    short = sorted((home.policy_digest[:12], names["policy"].hexdigest()[:12]))
+    assert given == {
+        *(f"policy-{one}.yaml" for one in short), "calibration.json", "evaluation.json"
+    }  # fmt: skip
+    assert (bundle.out / f"policy-{home.policy_digest[:12]}.yaml").read_bytes() == policy
+    assert "is not here" not in (bundle.out / "README.txt").read_text()
+    assert checked(bundle.out, home.site.keys / "audit.pub").returncode == 0
+
+
+def test_what_nobody_kept_is_named_as_missing(home: Home) -> None:
+    kept = home.site.audit / "in-force"
+    keep(home.site, home.calibration_digest)
+    (kept / home.calibration_digest).write_bytes(b"altered")  # the shipped one is taken instead
+    with home.audit.act("identify", "consultation", why={"case": "CR/8"}, policy="0" * 64) as act:
+        act.decide(calibration=home.calibration_digest)
+    bundle = export("CR/8", "x", home.site.home.parent / "eight", home, Silence())
+    assert "calibration.json" in bundle.files
+    assert "policy.yaml" not in bundle.files
+    page = (bundle.out / "README.txt").read_text()
+    assert f"(The policy {'0' * 64} is not here: it was not kept.)" in page
+    assert checked(bundle.out, home.site.keys / "audit.pub").returncode == 0
+
+
+def test_what_cannot_be_kept_cannot_be_rested_on(home: Home) -> None:
+    (home.site.audit / "in-force").write_text("in the way")
+    with pytest.raises(AuditUnwritable):
+        keep(home.site, home.policy_digest)
+    keep(home.site, "")  # nothing to keep
 
 
 # -- forgeries -----------------------------------------------------------------------------------

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
+
+import pytest
+
+from fr_cli.audit import lease as leases
+from fr_cli.audit import storage
 
 from .conftest import ORIGIN, Bench
 
@@ -44,6 +51,36 @@ def test_a_killed_act_is_abandoned_by_the_next_and_a_living_one_is_not(bench: Be
     found = bench.verify()
     assert (found.abandoned, found.open_intents) == (1, ())
     assert bench.leases() == []
+
+
+@pytest.mark.parametrize("judged", [False, True])
+def test_a_lease_that_another_act_meets_before_it_is_locked(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, judged: bool
+) -> None:
+    """The other may only have looked, or has taken it for a dead one's and ended it."""
+    real, met = storage.lock, list[str]()
+
+    def late(handle: int) -> None:
+        if not met:
+            met.extend(path.name for path in bench.leases())
+            if judged:
+                for lease in leases.dead(bench.folder / "leases"):
+                    lease.end()
+            else:
+                looking = os.open(bench.leases()[0], os.O_RDONLY)
+                fcntl.flock(looking, fcntl.LOCK_SH)
+                threading.Timer(0.05, os.close, [looking]).start()
+        real(handle)
+
+    monkeypatch.setattr(leases, "lock", late)
+    act = bench.log.act("identify", "consultation")
+    assert [path.name for path in bench.leases()] == [act.id] == met
+    bench.some_act()
+    assert bench.phases() == ["genesis", "intent", "intent", "outcome"]  # it is seen to live
+    act._lease.drop()
+    bench.some_act()
+    assert bench.phases().count("abandoned") == 1
+    bench.verify()
 
 
 def test_a_lease_left_before_its_intent_was_written_is_just_removed(bench: Bench) -> None:

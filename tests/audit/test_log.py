@@ -28,6 +28,20 @@ def test_genesis_names_the_key_and_the_origin(bench: Bench) -> None:
     assert stat.S_IMODE(bench.log.path.stat().st_mode) == 0o600
 
 
+def test_the_name_of_a_new_log_is_durable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced = list[Path]()
+    monkeypatch.setattr("fr_cli.audit.writer.sync_folder", synced.append)
+    AuditLog.create(tmp_path, SigningKey.create(tmp_path), ORIGIN)
+    assert synced == [tmp_path]
+
+
+def test_an_emptied_log_is_said_to_be_empty(bench: Bench) -> None:
+    bench.log.path.write_bytes(b"")
+    for use in (bench.log.head, bench.some_act):
+        with pytest.raises(AuditBroken, match="no entry, not even its first"):
+            use()
+
+
 def test_a_log_is_never_begun_twice(bench: Bench) -> None:
     before = bench.log.path.read_bytes()
     with pytest.raises(AuditUnwritable):

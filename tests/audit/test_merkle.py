@@ -7,7 +7,7 @@ import hashlib
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fr_cli.audit.merkle import Frontier, leaf_hash, node_hash
+from fr_cli.audit.merkle import Frontier, leaf_hash, node_hash, root_of
 
 
 def tree_hash(leaves: list[bytes]) -> bytes:
@@ -64,3 +64,8 @@ def test_published_vectors() -> None:
     assert roots[0] == "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d"
     assert roots[1] == "fac54203e7cc696cf0dfcb42c92a1d9dbaf70ad9e621f4bd8d98662f00e3c125"
     assert roots[7] == "5dc9da79a70659a9ad559cb701ded9a2ab9d823aad2f4960cfe370eff4604328"
+
+
+def test_the_root_of_a_batch_is_that_of_the_tree_over_its_items() -> None:
+    items = ["1/a", "2/b", "3/é"]
+    assert root_of(items) == tree_hash([leaf_hash(item.encode()) for item in items]).hex()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fr_cli.audit import lease
+from fr_cli.audit.entry import Draft, parse
 from fr_cli.audit.writer import Writer
 
 from .conftest import Bench
@@ -45,11 +46,11 @@ def test_a_second_power_cut_on_the_way(bench: Bench, monkeypatch: pytest.MonkeyP
     cut_the_power(bench)
     real, calls = Writer.append, list[str]()
 
-    def append(self: Writer, **fields: object) -> object:
-        calls.append(str(fields["ph"]))
+    def append(self: Writer, entry: Draft) -> object:
+        calls.append(str(parse(entry.body(0))["ph"]))
         if len(calls) == 2:
             raise KeyboardInterrupt
-        return real(self, **fields)  # type: ignore[arg-type]
+        return real(self, entry)
 
     restart(monkeypatch, "second-boot")
     with monkeypatch.context() as patch:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fr_cli.audit.entry import canonical, check_fields, parse, stamped
+from fr_cli.audit.entry import Draft, canonical, check_fields, parse
 from fr_cli.audit.line import read_line, signed_line
 from fr_cli.audit.shapes import MAX_SHAPES, Shapes
 from fr_cli.keys import SigningKey
@@ -36,9 +36,9 @@ marks = st.sampled_from(
 
 
 def line_of(seq: int, **fields: Any) -> bytes:
-    entry = stamped(
-        seq, cmd="identify", act="consultation", ph="intent", req="0123456789abcdef" * 2
-    )
+    req = "0123456789abcdef" * 2
+    drafted = Draft(cmd="identify", act="consultation", ph="intent", req=req)
+    entry = parse(drafted.body(seq))
     return signed_line(canonical(entry | fields), seq + 1, ROOT, SIGNER, ORIGIN)
 
 

@@ -124,10 +124,8 @@ def test_filters(bench: Bench) -> None:
 def test_times(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     days = iter(["2026-03-01T23:59:59.999999Z", "2026-03-02T00:00:00.000000Z",
                  "2026-03-02T23:59:59.999999Z", "2026-03-03T00:00:00.000000Z"])  # fmt: skip
-    real = entry.stamped
-    monkeypatch.setattr(
-        "fr_cli.audit.writer.stamped", lambda seq, **f: real(seq, **f) | {"t": next(days)}
-    )
+    real = entry.clock
+    monkeypatch.setattr("fr_cli.audit.entry.clock", lambda: (next(days), real()[1]))
     bench.log.act("identify", "consultation")._lease.end()
     bench.log.act("identify", "consultation")._lease.end()
     bench.log.act("identify", "consultation")._lease.end()

@@ -12,6 +12,7 @@ import pytest
 
 from fr_cli.audit import storage
 from fr_cli.audit.caching import FILE
+from fr_cli.audit.entry import Draft
 from fr_cli.audit.log import AuditLog
 from fr_cli.audit.writer import Writer
 from fr_cli.errors import AuditBroken, AuditUnwritable
@@ -48,7 +49,8 @@ def waiting(bench: Bench, count: int) -> Iterator[list[Writer]]:
             log = AuditLog(bench.folder, bench.signer, ORIGIN)
             writer = stack.enter_context(log._locked())
             writer.resume()
-            writer.append(cmd="x", act="administration", ph="intent", req=secrets.token_hex(16))
+            req = secrets.token_hex(16)
+            writer.append(Draft(cmd="x", act="administration", ph="intent", req=req))
             writer.release()
             writers.append(writer)
         yield writers
@@ -60,6 +62,19 @@ def test_one_sync_serves_all_that_wait(bench: Bench, disk: Disk) -> None:
             writer.settle()
     assert disk.syncs == 1
     assert bench.verify().entries == 6
+
+
+def test_whoever_waits_for_a_sync_of_another_needs_no_turn_of_its_own(
+    bench: Bench, disk: Disk
+) -> None:
+    """On a slow disk somebody syncs at any moment: the lock would be had by few."""
+    with waiting(bench, 2) as writers:
+        writers[1].settle()
+        handle = os.open(bench.folder / FILE, os.O_RDONLY)
+        assert storage.got(handle)  # a third one syncs
+        writers[0].settle()
+        os.close(handle)
+    assert disk.syncs == 1
 
 
 def test_a_line_written_after_the_sync_needs_another(bench: Bench, disk: Disk) -> None:
@@ -130,6 +145,37 @@ def test_a_mark_that_cannot_be_cut_back_keeps_everyone_from_writing(
     bench.verify()
 
 
+def test_nothing_is_cut_back_while_another_syncs(
+    bench: Bench, disk: Disk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with waiting(bench, 1) as (writer,):
+        disk.failing = True
+        with pytest.raises(OSError):
+            writer.settle()
+        disk.failing = False
+    before = bench.log.path.read_bytes()
+    handle = os.open(bench.folder / FILE, os.O_RDONLY)
+    assert storage.got(handle)
+    monkeypatch.setattr(storage, "PATIENCE", 0.05)
+    with pytest.raises(AuditUnwritable, match="lock"):
+        bench.some_act()
+    assert bench.log.path.read_bytes() == before
+    os.close(handle)
+    bench.some_act()
+    assert bench.verify().entries == 3
+
+
+def test_a_marked_log_that_was_cut_as_well_is_left_as_it_is(bench: Bench, disk: Disk) -> None:
+    bench.some_act()
+    path = bench.folder / FILE
+    path.write_bytes(path.read_bytes().replace(b'{"doubt":false,', b'{"doubt":true ,', 1))
+    cut = b"".join(bench.log.path.read_bytes().splitlines(keepends=True)[:2])
+    bench.log.path.write_bytes(cut)
+    with pytest.raises(AuditBroken, match="was cut"):
+        bench.some_act()
+    assert bench.log.path.read_bytes() == cut
+
+
 def test_a_mark_without_a_note_asks_for_a_person(bench: Bench, disk: Disk) -> None:
     bench.some_act()
     path = bench.folder / FILE
@@ -174,6 +220,9 @@ def test_an_erasure_while_others_wait_keeps_their_lines(bench: Bench, disk: Disk
         writers[0].settle()
         bench.log.erase([1, 2], "retention is over")
         writers[1].settle()
+        known = writers[1]._notes.durable(bench.signer)
+        assert known  # and not of the file before, or nothing behind it would ever be cut back
+        assert known.file == bench.log.path.stat().st_ino
     found = bench.verify()
     assert found.erased_entries == (1, 2)
     assert found.entries == 3 + 2 + 2

@@ -9,7 +9,6 @@ from typing import TypeVar
 
 import pytest
 
-from fr_cli.audit import entry
 from fr_cli.audit.line import MAX_LINE
 from fr_cli.audit.verify import verify_log
 from fr_cli.errors import AuditBroken
@@ -76,15 +75,42 @@ def test_a_missing_or_empty_log_does_not_verify(bench: Bench, content: bytes | N
             verify_log(bench.log.path, bench.signer.public, origin)
 
 
+@pytest.mark.parametrize("full", [False, True])
+def test_only_what_is_wrong_is_named(bench: Bench, full: bool) -> None:
+    """Each later line differs from what it should be too: that says nothing new."""
+    with bench.log.act("enroll", "collection") as act:
+        act.batch(references=["1"])
+    bench.some_act()
+    whole = bench.log.path.read_bytes()
+    lines = whole.splitlines(keepends=True)
+    at = lines[-1].index(b'"sig":"') + 20
+    other_signature = lines[-1][:at] + (b"B" if lines[-1][at] == 65 else b"A") + lines[-1][at + 1 :]
+    wrong = {
+        "line 3 does not have the form of a log line": whole.replace(
+            lines[2], lines[2].replace(b'"cp"', b'"cq"')
+        ),
+        "line 3 states the size 4 in the place of 3": whole.replace(lines[2], b""),
+        f"line {len(lines)} is not signed by this key": whole.replace(lines[-1], other_signature),
+    }
+    for what, changed in wrong.items():
+        bench.log.path.write_bytes(changed)
+        with pytest.raises(AuditBroken) as caught:
+            verify_log(bench.log.path, bench.signer.public, ORIGIN, full=full)
+        assert caught.value.message == f"audit.jsonl does not verify: {what}."
+
+
+def test_an_empty_log_is_only_empty(bench: Bench) -> None:
+    bench.log.path.write_bytes(b"")
+    with pytest.raises(AuditBroken) as caught:
+        verify_log(bench.log.path, bench.signer.public, ORIGIN)
+    assert caught.value.message == "audit.jsonl does not verify: it holds no entry."
+
+
 def test_the_listener_counts_lines_and_hears_of_a_clock_that_went_back(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = entry.stamped
-
-    def earlier(seq: int, **fields: entry.JSON) -> dict[str, entry.JSON]:
-        return real(seq, **fields) | {"t": f"2001-01-01T00:00:0{seq}.000000Z"}
-
-    monkeypatch.setattr("fr_cli.audit.writer.stamped", earlier)
+    times = iter([("2001-01-01T00:00:01.000000Z", 1), ("2001-01-01T00:00:02.000000Z", 2)])
+    monkeypatch.setattr("fr_cli.audit.entry.clock", lambda: next(times))
     bench.some_act()
     ear = Ear()
     verify_log(bench.log.path, bench.signer.public, ORIGIN, listener=ear)

@@ -23,7 +23,7 @@ from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from typing import Any
 
-from fr_cli.audit.entry import stamped
+from fr_cli.audit.entry import Draft, parse
 from fr_cli.audit.line import checkpoint, signed_line
 from fr_cli.audit.log import AuditLog
 from fr_cli.audit.merkle import Frontier, leaf_hash
@@ -188,7 +188,8 @@ def _verify_signatures(count: int) -> None:
 def _write_log(path: Path, entries: int, signer: SigningKey) -> None:
     """A log as acts would write it, without their care for the disk."""
     frontier = Frontier()
-    stamp = stamped(0, cmd="init", act="administration", ph="genesis", req="0" * 32)
+    drafted = Draft(cmd="init", act="administration", ph="genesis", req="0" * 32)
+    stamp = parse(drafted.body(0))
     genesis = {"origin": ORIGIN, "key": base64.b64encode(signer.public).decode()}
     req = ""
     with path.open("wb") as file:

@@ -29,12 +29,22 @@ def test_it_says_what_was_asked_and_found_and_what_not_to_conclude(page: Path) -
         "What was asked", "What was found", "How sure it is", "What not to conclude",
         "2 of people who are not", "All reached.", "In force until",
         "Which threshold for which gallery", "Groups by sex", "Too few people to be judged",
-        "nobody said that the photos", "ISO/IEC 19795-1",
+        "nobody said that the photos", "ISO/IEC 19795-1", "targets are reached.</span> The eval",
+        "all 8 were found. The true share may still be as low as 63.06%", "Shift, one person",
     ):  # fmt: skip
         assert words.lower() in text.lower(), words
     assert "0.000%" not in text
+    assert not re.search(r"\b100\.0 ?%|\b100\.0 of 100", re.sub(r"<svg.*?</svg>", "", text))
     assert "no significant" not in text
     assert "P003" not in text  # nobody is named
+
+
+def test_what_is_missed_stands_at_the_top(home: Fr, manifest: Path, tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    hard = asked(tmp_path, counts={"probes_nonmated": 1000})
+    assert home("evaluate", manifest, "--html", path, "--require", hard).code == 40
+    head = path.read_text().partition("What was asked")[0]
+    assert "1 of 4 targets are not reached.</span> This evaluation approves nothing." in head
 
 
 def test_it_needs_nothing_from_outside(page: Path) -> None:

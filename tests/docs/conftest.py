@@ -47,6 +47,14 @@ def _desk(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("P003", "photos/P003/missing.jpg", "", "custody", basis),
         ("P004", "street.txt", "", "custody", basis),
     )
+    write_csv(
+        desk / "custody.csv",
+        ("subject_id", "image", "source", "offence", "borough"),
+        ("P001", "photos/P001/portrait.jpg", "custody", "burglary", "Camden"),
+        ("P002", "photos/P002/portrait.jpg", "custody", "theft", "Camden"),
+        ("P003", "photos/P003/portrait.jpg", "custody", "burglary", "Camden"),
+        ("P004", "photos/P004/portrait.jpg", "custody", "burglary", "Brent"),
+    )
     (desk / "street.txt").write_text("not a photo")
     references = ENROLLED[:6]
     for person in references:

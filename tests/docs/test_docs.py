@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import pwd
 import re
 import shutil
 import subprocess
@@ -13,6 +14,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.conftest import Fr
 from tests.docs import console
@@ -134,6 +136,22 @@ def test_a_head_that_was_kept_is_compared_as_the_page_says(desk: Path) -> None:
         exec(program, {})
 
 
+def test_a_draw_is_repeated_with_the_program_of_the_page(
+    desk: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = (DOCS / "how-to" / "dip-sampling.md").read_text(encoding="utf-8")
+    (program,) = re.findall(r"^```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    seed = re.search(r'seed = b"([^"]+)"', program)
+    assert seed is not None
+    drawn = Fr(desk / "home").json(
+        "sample", "draw", "--size", "4", "--seed", seed[1], "--out", desk / "review"
+    )
+    assert len(drawn["strata"]) == 1
+    exec(program, {})
+    rows = (desk / "review" / "findings.csv").read_text().splitlines()[1:]
+    assert str([row.split(",")[2] for row in rows]) in capsys.readouterr().out
+
+
 def test_the_lfw_manifest_is_laid_out_as_the_page_says(desk: Path, tmp_path: Path) -> None:
     for person in ("P001", "P002", "P003", "P004"):
         (desk / "lfw" / person).mkdir(parents=True)
@@ -165,6 +183,8 @@ _BY_NAME = {
     "floors",
     "last",
     "weights",
+    "provenance",
+    "what",
 }
 
 
@@ -179,11 +199,61 @@ def _fields(value: Any, under: str = "") -> set[str]:
     return names.union(*(_fields(one, name) for name, one in value.items()))
 
 
+def _pending(fr: Fr) -> str:
+    """The id of a search with candidates."""
+    return str(next(one["req"] for one in reversed(fr.log()) if one["cmd"] == "identify"))
+
+
+def _decided(fr: Fr) -> dict[str, Any]:
+    return fr.json("decide", _pending(fr), "--reject-all", "--reason", "nose differs")
+
+
+def _of_two_people(fr: Fr, desk: Path) -> list[dict[str, Any]]:
+    """The documents of asking, approving and overriding, in a home where a purge takes two."""
+    for name in ("alice", "bob"):
+        subprocess.run(["ssh-keygen", "-q", "-N", "", "-f", desk / name], check=True)
+    said = yaml.safe_load((fr.home / "policy.yaml").read_text())
+    said["operators"] = {
+        name: {"roles": [role], "key": " ".join((desk / f"{key}.pub").read_text().split()[:2])}
+        for name, role, key in (
+            (pwd.getpwuid(os.getuid()).pw_name, "gallery-manager", "alice"),
+            ("bob", "reviewer", "bob"),
+        )
+    }
+    said["approvals"] = {"acts": ["purge"]}
+    (desk / "new.yaml").write_text(yaml.safe_dump(said))
+    put = fr.json("policy", "put", desk / "new.yaml")
+    request = desk / "request.json"
+    asked = fr.json("purge", "--subject", "P001", "--request", request)
+    approved = fr.json("approve", request, "--key", desk / "bob", "--yes")
+    fr.json("purge", "--subject", "P001", "--yes", "--override", "order 7")
+    status = fr.json("status")
+    (waiting,) = status["overrides"]
+    after = fr.json("approve", "--override", waiting["act"], "--key", desk / "bob", "--yes")
+    return [put, asked, approved, status, after]
+
+
 def test_every_json_field_is_explained(desk: Path) -> None:
     fr = Fr(desk / "home")
     photo = desk / "street.jpg"
     grounds = ("--case", "1", "--reason", "test")
+    charter = ("--purpose", "p", "--authorised-by", "insp", "--expires", "9999-12-31")
+    put = ("--subject", "P001", "--reason", "r")
+    drawn = fr.json("sample", "draw", "--size", "9", "--out", desk / "review")
+    findings = desk / "review" / "findings.csv"
+    findings.write_text(findings.read_text().replace(",,", ",correct,"))
     documents = [
+        drawn,
+        fr.json("sample", "record", findings),
+        fr.json("sample", "result", drawn["sample"]),
+        fr.json("sample", "search", drawn["sample"]),
+        fr.json("sample", "size", "--precision", "0.02"),
+        fr.json("watchlist", "create", "w", *charter),
+        fr.json("watchlist", "add", "w", *put),
+        fr.json("watchlist", "show", "w"),
+        fr.json("watchlist", "list"),
+        fr.json("watchlist", "remove", "w", *put),
+        fr.json("watchlist", "close", "w", "--yes"),
         Fr(desk / "other").json("init"),
         fr.json("identify", photo, *grounds),
         fr.json("verify", photo, "P003", *grounds),
@@ -200,6 +270,11 @@ def test_every_json_field_is_explained(desk: Path) -> None:
         ).document,
         fr.json("evaluate", "--compare", desk / "a.json", desk / "a.json"),
         fr.json("report", "--drift"),
+        fr.json("decide", "--pending"),
+        _decided(fr),
+        fr.json("outcome", _pending(fr), "arrest", "--reason", "record"),
+        fr.json("report"),
+        fr.json("report", "--subject", "P003", "--to", "P003"),
         fr.json("gallery", "stats"),
         fr.json("gallery", "check"),
         fr.json("gallery", "rebuild"),
@@ -217,6 +292,7 @@ def test_every_json_field_is_explained(desk: Path) -> None:
         fr.json("purge", "--subject", "P003", "--yes"),
         fr.json("purge", "--lift", "P003", "--yes"),
         fr.json("audit", "verify"),
+        *_of_two_people(fr, desk),
     ]
     page = (DOCS / "reference" / "json.md").read_text(encoding="utf-8")
     sections = dict(re.findall(r"^## (fr/\S+)\n(.*?)(?=^## |\Z)", page, re.MULTILINE | re.DOTALL))

@@ -16,6 +16,7 @@ OTHERS = {
     "__init__",
     "backup",
     "commands",
+    "consent",
     "draft",
     "evaluation",
     "main",
@@ -26,6 +27,8 @@ OTHERS = {
     "station",
     "page",
     "protection",
+    "oversight",
+    "put",
     "sheet",
     "wiring",
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import getpass
 import importlib.util
 import os
 import re
@@ -10,9 +11,13 @@ import runpy
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import pytest
+import yaml
 
+from fr_cli.authority.policy import TwoPerson, read_policy
+from fr_cli.authority.roles import ACTS
 from tests.conftest import MATED, STRANGER, Fr, jpeg, photo, small, write_csv
 from tests.operations.test_in_force import put
 
@@ -157,12 +162,35 @@ def test_lfw_is_laid_out(tmp_path: Path) -> None:
     assert (len(lines) - 1) % 4 == 0
 
 
-def test_the_forces_policy_is_valid_and_answers_nothing_without_an_evaluation(fr: Fr) -> None:
-    (fr.home / "policy.yaml").write_bytes((EXAMPLES / "force-policy.yaml").read_bytes())
-    assert fr.json("policy", "check")["valid"] is True
-    photo_of = ("identify", photo(MATED), "--case", "1", "--reason", "unknown-person")
-    refused = fr.json(*photo_of)
+def test_the_forces_policy_is_valid_and_has_a_place_for_everything() -> None:
+    reading = read_policy(EXAMPLES / "policy-force.yaml")
+    assert reading.problems == ()
+    policy = reading.policy
+    assert policy is not None
+    assert {role for one in policy.operators.values() for role in one.roles} == set(ACTS)
+    assert policy.model_fields_set == set(type(policy).model_fields)  # every key is shown
+    assert set(policy.supervised) == {"child", "vulnerable"}
+    assert set(policy.approvals.acts) == set(get_args(TwoPerson))
+    assert (policy.decisions.second, policy.evaluation) == (True, "refuse")
+    assert policy.limits.searches_per_hour
+    assert policy.limits.refusals_per_hour
+    # Nobody both does and watches.
+    apart = ({"officer", "auditor"}, {"gallery-manager", "auditor"}, {"officer", "gallery-manager"})
+    for one in policy.operators.values():
+        assert not any(pair <= set(one.roles) for pair in apart)
+
+
+def test_under_the_forces_policy_an_officer_gets_no_answer_without_an_evaluation(fr: Fr) -> None:
+    said = yaml.safe_load((EXAMPLES / "policy-force.yaml").read_text())
+    said["operators"][getpass.getuser()] = {"roles": ["officer"]}
+    said["approvals"]["acts"] = []
+    (fr.home / "policy.yaml").write_text(yaml.safe_dump(said))
+    asked = (
+        "identify", photo(MATED), "--case", "1", "--reason", "unknown-person",
+        "--place", "street", "--necessity", "no papers, and silent",
+    )  # fmt: skip
+    refused = fr.json(*asked)
     assert (refused["outcome"], refused["candidates"]) == ("inconclusive", [])
     assert "asks for an evaluation in force" in refused["why"]
     put(fr)
-    assert fr.json(*photo_of)["outcome"] == "candidates"
+    assert fr.json(*asked)["outcome"] == "candidates"

@@ -77,7 +77,12 @@ class House:
         self, probe: Vector, count: int = 3, watchlist: str | None = None, engine: str = "auto"
     ) -> list[str]:
         with self.open() as gallery:
-            hits, _ = gallery.search(probe, count=count, watchlist=watchlist, engine=engine)
+            hits, _ = gallery.search(
+                probe,
+                count=count,
+                watchlists=() if watchlist is None else (watchlist,),
+                engine=engine,
+            )
         return [hit.subject_id for hit in hits]
 
     def files(self) -> dict[Path, bytes]:

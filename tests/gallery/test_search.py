@@ -66,12 +66,13 @@ def test_a_search_gives_what_comparing_with_everybody_gives(draw: st.DataObject)
         top = draw.draw(st.integers(1, 12), "count")
         with house.open() as gallery:
             for watchlist in (None, "w"):
+                names = () if watchlist is None else (watchlist,)
                 among = [r for r, w in zip(rows, lists, strict=True) if watchlist in (None, w)]
                 if not among:
                     with pytest.raises(GalleryMissing):
-                        gallery.search(probe, count=top, watchlist=watchlist)
+                        gallery.search(probe, count=top, watchlists=names)
                     continue
-                hits, compared = gallery.search(probe, count=top, watchlist=watchlist)
+                hits, compared = gallery.search(probe, count=top, watchlists=names)
                 wanted = brute(among, probe)[:top]
                 assert [(h.subject_id, h.reference_id) for h in hits] == [w[:2] for w in wanted]
                 assert np.allclose([h.cosine for h in hits], [w[2] for w in wanted], atol=1e-6)
@@ -98,7 +99,7 @@ def test_a_watchlist_is_applied_before_the_best_are_taken(house: House) -> None:
     assert "listed" not in house.found(probe, 3)
     assert house.found(probe, 3, "w") == ["listed"]
     with house.open() as gallery:
-        assert gallery.search(probe, count=3, watchlist="w")[1].references == 1
+        assert gallery.search(probe, count=3, watchlists=("w",))[1].references == 1
 
 
 def test_an_unknown_watchlist_and_an_empty_gallery_are_said_and_not_answered(house: House) -> None:

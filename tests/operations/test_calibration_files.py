@@ -172,7 +172,7 @@ def test_a_search_refuses_an_altered_one_and_names_nobody(fr: Fr) -> None:
     last = fr.log()[-1]
     assert (last["ph"], last["cmd"]) == ("outcome", "identify")
     assert last["exit"] == 3
-    assert set(last.get("dec", {})) <= {"gallery_known"}
+    assert set(last.get("dec", {})) <= {"gallery_known", "basis"}
 
 
 def test_a_search_says_whose_calibration_it_used_and_beyond_which_n(fr: Fr) -> None:

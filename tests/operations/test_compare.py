@@ -68,6 +68,22 @@ def test_which_is_better_and_for_whom(fresh: Fr, tmp_path: Path) -> None:
     assert "no significant" not in said
 
 
+def test_a_model_without_a_calibration_has_no_threshold_in_use(
+    home: Fr, manifest: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fr_cli.operations.bench.Bench.calibration", None)
+    monkeypatch.setattr("fr_cli.operations.bench.Bench.calibration_of", lambda *_: None)
+    words = ("--record", tmp_path / "b.json", "--html", tmp_path / "b.html")
+    home.json("evaluate", manifest, *words)
+    assert read_record(tmp_path / "b.json").name == "b (SFace)"
+    assert "<h1>Evaluation of <bdi>SFace</bdi></h1>" in (tmp_path / "b.html").read_text()
+    a = written(tmp_path / "a.json", made_up())
+    b = written(tmp_path / "b.json", made_up() | {"threshold": None})
+    found = home.json("evaluate", "--compare", a, b)
+    assert "b (SFace): there is no calibration" in found["warnings"][0]
+    assert {row["at"] for row in found["rates"]} == {"where each has FPIR 1.00%"}
+
+
 def test_probes_of_one_only_are_left_out_and_said(fresh: Fr, tmp_path: Path) -> None:
     other = made_up()
     other["image"][0] = "new.jpg"

@@ -21,6 +21,7 @@ from fr_cli.operations import doctor
 from fr_cli.operations.doctor import Check, worst
 from fr_cli.operations.status import status
 from tests.conftest import ENROLLED, Fr
+from tests.operations.test_in_force import put
 
 
 def looked(fr: Fr, code: int = 0) -> dict[str, dict[str, Any]]:
@@ -45,7 +46,9 @@ def test_a_home_in_order_has_no_failure_and_is_left_as_it_was(fr: Fr) -> None:
     before = files(fr.home)
     checks = looked(fr)
     assert {one["state"] for one in checks.values()} == {"ok", "warn"}
-    assert {name for name, one in checks.items() if one["state"] == "warn"} == {"witness"}
+    assert {name for name, one in checks.items() if one["state"] == "warn"} == {
+        "evaluation", "witness",
+    }  # fmt: skip
     assert f"{len(ENROLLED)} references of {len(ENROLLED)} people" in checks["gallery"]["what"]
     assert all(one["mend"] for one in checks.values() if one["state"] != "ok")
     assert files(fr.home) == before
@@ -135,6 +138,11 @@ def unfinished_purge(fr: Fr) -> None:
     db.close()
 
 
+def altered_evaluation(fr: Fr) -> None:
+    path = put(fr)
+    path.write_bytes(path.read_bytes().replace(b'"references":10000,', b'"references":90000,', 1))
+
+
 MODELS = Path()
 
 
@@ -155,6 +163,7 @@ MODELS = Path()
         (unsigned_witness, "witness", "warn", 0),
         (no_gallery, "gallery", "warn", 0),
         (unfinished_purge, "gallery", "warn", 0),
+        (altered_evaluation, "evaluation", "fail", 3),
     ],
     ids=lambda value: getattr(value, "__name__", None),
 )
@@ -177,6 +186,31 @@ def test_each_fault_is_found(
     assert check["mend"]
     assert done["exit"] == (code if code != 30 else 31)
     assert files(fr.home) == before
+
+
+@pytest.mark.parametrize(
+    ("days", "changes", "state", "said"),
+    [
+        (90, {}, "ok", "up to 10,000 references, from score 0.60 on"),
+        (7, {}, "warn", "In force until "),
+        (-1, {}, "warn", "It was in force until "),
+        (90, {"fingerprint": "f" * 64}, "warn", "another model: every answer says so"),
+    ],
+)
+def test_how_long_an_evaluation_is_in_force(
+    fr: Fr, days: int, changes: dict[str, Any], state: str, said: str
+) -> None:
+    put(fr, days, **changes)
+    check = looked(fr)["evaluation"]
+    assert check["state"] == state
+    assert said in check["what"]
+
+
+def test_that_none_is_in_force_is_said_with_what_comes_of_it(fr: Fr) -> None:
+    assert looked(fr)["evaluation"]["what"] == "None is in force: every answer says so."
+    policy = fr.home / "policy.yaml"
+    policy.write_text(policy.read_text().replace("evaluation: warn", "evaluation: refuse"))
+    assert "every search is inconclusive" in looked(fr)["evaluation"]["what"]
 
 
 def test_a_witnessed_head_is_told_with_its_age(fr: Fr) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,10 +12,17 @@ import pytest
 
 from fr_cli.audit.entry import JSON
 from fr_cli.audit.log import AuditLog
-from fr_cli.errors import ConfigurationError
+from fr_cli.errors import AuditBroken, ConfigurationError
 from fr_cli.keys import SigningKey
 from fr_cli.operations.bench import Bench
-from fr_cli.operations.in_force import FILE, in_force, put_in_force, sign
+from fr_cli.operations.in_force import (
+    FILE,
+    SIGNATURE,
+    InForce,
+    in_force,
+    put_in_force,
+    statement,
+)
 from tests.conftest import MATED, Fr, jpeg, small
 
 FACE = jpeg(small(MATED))
@@ -33,11 +41,12 @@ def put(fr: Fr, days: int = 30, **changes: Any) -> Path:
             "cosine": f"{bench.calibration.cosine(0.6):.6f}",
             "references": 10_000,
             "fpir": "0.020000",
+            "act": "2" * 32,
             "data": "0" * 64,
             "targets": "1" * 64,
             "measured_on": {"references": 1000, "probes_mated": 900, "probes_nonmated": 800},
         }
-        put_in_force(sign({**least, **changes}, bench, days), bench)
+        put_in_force(statement({**least, **changes}, bench, days), bench)
     return fr.home / "evaluation" / FILE
 
 
@@ -107,34 +116,35 @@ def test_an_evaluation_covers_its_last_day(fr: Fr) -> None:
 
 
 def altered(path: Path, change: str) -> None:
-    data = path.read_bytes()
-    document = json.loads(data)
+    data, signature = path.read_bytes(), path.with_name(SIGNATURE)
+    until = (datetime.now(UTC).date() + timedelta(days=3000)).isoformat().encode()
     if change == "a limit":
         data = data.replace(b'"references":10000,', b'"references":90000,', 1)
     elif change == "the end":
-        until = (datetime.now(UTC).date() + timedelta(days=3000)).isoformat().encode()
-        data = data.replace(document["evaluation"]["until"].encode(), until)
+        data = data.replace(json.loads(data)["until"].encode(), until)
     elif change == "the signature":
-        data = data.replace(document["signature"][:6].encode(), b"AAAAAA")
+        signature.write_bytes(b"AAAAAA" + signature.read_bytes()[6:])
+    elif change == "no base64":
+        signature.write_bytes(b"\xff" + signature.read_bytes())
     elif change == "no signature":
-        data = data.replace(document["signature"].encode(), b"")
+        signature.unlink()
     elif change == "a key twice":
-        data = data.replace(b'{"evaluation":', b'{"evaluation":{},"evaluation":', 1)
+        data = data.replace(b'"references":', b'"references":90000,"references":', 1)
     elif change == "white space":
         data = data.replace(b",", b", ", 1)
     elif change == "cut":
         data = data[:-10]
     elif change == "empty":
         data = b""
-    elif change == "a list":
-        data = b"[]\n"
+    elif change == "too deep":
+        data = b"[" * 200_000
     path.write_bytes(data)
 
 
 @pytest.mark.parametrize(
     "change",
-    ["a limit", "the end", "the signature", "no signature", "a key twice", "white space", "cut",
-     "empty", "a list"],
+    ["a limit", "the end", "the signature", "no base64", "no signature", "a key twice",
+     "white space", "cut", "empty", "too deep"],
 )  # fmt: skip
 def test_an_altered_file_stops_every_search(fr: Fr, change: str) -> None:
     altered(put(fr), change)
@@ -142,6 +152,23 @@ def test_an_altered_file_stops_every_search(fr: Fr, change: str) -> None:
     assert error["error"] == "ConfigurationError"
     assert "fr evaluate" in error["hint"]
     assert fr.log()[-1]["exit"] == 3
+
+
+def test_a_signed_statement_of_another_kind_is_none(fr: Fr) -> None:
+    put(fr)
+    with Bench(fr.home) as bench, pytest.raises(ConfigurationError, match="no evaluation in force"):
+        put_in_force(b"[]", bench)
+
+
+@pytest.mark.parametrize("last", [FILE, SIGNATURE])
+def test_what_is_half_written_is_told_apart_by_the_log(fresh: Fr, last: str) -> None:
+    folder = fresh.home / "evaluation"
+    logged(fresh)
+    old = (folder / last).read_bytes()
+    logged(fresh)
+    assert standing_one(fresh).act == fresh.log()[-1]["req"]
+    (folder / last).write_bytes(old)  # a crash between the two files: signed by no one
+    assert standing_one(fresh).references == 10_000
 
 
 def test_another_homes_evaluation_is_none(fr: Fr) -> None:
@@ -167,13 +194,74 @@ def test_after_a_rotation_the_log_vouches_for_what_it_names(fr: Fr) -> None:
     assert fr.identify(FACE, code=3)["error"] == "ConfigurationError"
 
 
-def test_a_file_that_was_signed_but_never_logged_does_not_survive_a_rotation(fr: Fr) -> None:
-    put(fr)
+def logged(fr: Fr) -> str:
+    """Put an evaluation in force whose act and statement the log names; the id of the act."""
+    with Bench(fr.home) as bench, bench.audit.act("evaluate", "combination") as act:
+        path = put(fr, act=act.id)
+        act.decide(in_force=hashlib.sha256(path.read_bytes()).hexdigest())
+    return act.id
+
+
+def test_a_change_of_the_key_signs_it_anew_and_leaves_its_name(
+    fresh: Fr, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logged(fresh)
+    path = fresh.home / "evaluation" / FILE
+    before, data = standing_one(fresh), path.read_bytes()
+    signature = path.with_name(SIGNATURE).read_bytes()
+    fresh.json("audit", "rotate")
+    assert path.read_bytes() == data
+    assert path.with_name(SIGNATURE).read_bytes() != signature
+    monkeypatch.setattr("fr_cli.operations.in_force.named_by_the_log", never)
+    assert standing_one(fresh) == before
+    fresh.json("audit", "rotate")  # the log is asked once for all
+    monkeypatch.undo()
+    assert standing_one(fresh) == before
+
+
+def never(*_: object) -> bool:
+    raise AuditBroken("the log was read")
+
+
+def standing_one(fr: Fr) -> InForce:
     with Bench(fr.home) as bench:
-        AuditLog(bench.site.audit, bench.signer, bench.site.origin).rotate(
-            SigningKey.new(), bench.site.keys
-        )
-    assert fr.identify(FACE, code=3)["error"] == "ConfigurationError"
+        found = in_force(bench)
+    assert found is not None
+    return found
+
+
+def test_a_file_that_was_signed_but_never_logged_does_not_survive_a_rotation(fresh: Fr) -> None:
+    signature = put(fresh).with_name(SIGNATURE)
+    data = signature.read_bytes()
+    fresh.json("audit", "rotate")
+    assert signature.read_bytes() == data
+    with Bench(fresh.home) as bench, pytest.raises(ConfigurationError, match="altered"):
+        in_force(bench)
+
+
+@pytest.mark.parametrize(("days", "kept"), [(60, True), (-1, False)])
+def test_the_evaluation_in_force_does_not_expire_in_the_log(
+    fresh: Fr, days: int, kept: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    policy = fresh.home / "policy.yaml"
+    policy.write_text(policy.read_text().replace("  default: null\n", "  default: 30\n"))
+    with Bench(fresh.home) as bench, bench.audit.act("evaluate", "combination") as act:
+        digest = hashlib.sha256(put(fresh, days, act=act.id).read_bytes()).hexdigest()
+        act.decide(in_force=digest)
+
+    class Later(datetime):
+        @classmethod
+        def now(cls, zone: object = None) -> datetime:  # type: ignore[override]
+            return datetime.now(zone) + timedelta(days=31)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("fr_cli.operations.expire.datetime", Later)
+    fresh.json("audit", "expire")
+    log = (fresh.home / "audit" / "audit.jsonl").read_bytes()
+    assert (b'"in_force":"' + digest.encode() in log) is kept
+    if kept:  # also where the signature is of an old key
+        with Bench(fresh.home) as bench:
+            bench.audit.rotate(SigningKey.new(), bench.site.keys)
+        assert standing_one(fresh).sha256 == digest
 
 
 def test_without_a_calibration_nothing_is_added(fr: Fr) -> None:

@@ -10,7 +10,10 @@ from typing import Any
 import pytest
 import yaml
 
+from fr_cli.face.pipeline import fingerprint
+from tests.attacks.two_people import Station, become
 from tests.conftest import MATED, Fr, jpeg, small, write_csv
+from tests.decision.examples import made_up_calibration
 
 PEOPLE = [f"P{number:03d}" for number in range(1, 11)]
 NON_MATED = {"P007", "P009"}
@@ -71,6 +74,8 @@ def test_what_passes_is_in_force_and_stands_behind_the_next_answer(
     assert outcome["dec"]["passed"] is True
     assert outcome["dec"]["in_force"] == required["in_force"]["sha256"]
     assert outcome["dec"]["targets"] == required["targets"]
+    force = json.loads((home.home / "evaluation" / "in-force.json").read_bytes())
+    assert force["act"] == outcome["req"]
     answer = home.identify(jpeg(small(MATED)))
     assert answer["evaluation"]["covers"] is True
     assert answer["evaluation"]["sha256"] == required["in_force"]["sha256"]
@@ -116,6 +121,20 @@ def test_groups_that_the_data_cannot_judge_do_not_pass(
     assert any("Nobody has a label" in c["found"] for c in document["required"]["checks"])
 
 
+def test_a_column_of_names_is_no_group_of_people_and_that_is_said(
+    home: Fr, manifest: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fr_cli.operations.groups.MOST_GROUPS", 1)
+    groups = [{"by": ["sex"], "at_score": 0.6, "fpir_ratio_at_most": 5.0}]
+    words = ("--group-by", "sex", "--require", asked(tmp_path, groups=groups), "--json")
+    result = home("evaluate", manifest, *words)
+    assert result.code == 40
+    document = json.loads(result.stdout)
+    assert document["groups"] == []
+    assert any("sex makes 2 groups, more than 1" in text for text in document["warnings"])
+    assert document["required"]["checks"][-1]["verdict"] == "undecided"
+
+
 def test_only_what_searches_do_can_be_approved(home: Fr, manifest: Path, tmp_path: Path) -> None:
     for words in (("--protocol", "leave-one-out"), ("--fusion", "mean"),
                   ("--random-galleries", "2", "--gallery-size", "5")):  # fmt: skip
@@ -149,3 +168,84 @@ def test_latency_is_measured_when_it_is_asked_for(home: Fr, manifest: Path, tmp_
     document = home.json("evaluate", manifest, "--require", targets)
     assert document["required"]["checks"][-1]["found"].endswith(" ms")
     assert document["search_loss"] is not None
+
+
+@pytest.fixture
+def two(home: Fr, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Station:
+    """What is put in force in this home takes Alice and Bob."""
+    keys = tmp_path / "keys"
+    keys.mkdir()
+    station = Station(home.home, keys)
+    for name in ("alice", "bob"):
+        station.keygen("-q", "-t", "ed25519", "-N", "", "-f", keys / name)
+    station.duo("evaluation", "calibration")
+    become(monkeypatch, "alice")
+    return station
+
+
+def test_an_evaluation_in_force_takes_two(
+    home: Fr, manifest: Path, two: Station, tmp_path: Path
+) -> None:
+    words = ("evaluate", manifest, "--require", asked(tmp_path))
+    error = home.json(*words, code=4)
+    assert error["message"] == "The policy asks for a second person: evaluation."
+    assert not (home.home / "evaluation" / "in-force.json").exists()
+    request = tmp_path / "request.json"
+    home.json(*words, "--request", request)
+    what = json.loads(request.read_text())["what"]
+    assert (what["references"], what["days"], what["score"]) == (8, 30, "0.6000")
+    assert not (home.home / "evaluation" / "in-force.json").exists()
+    home.json("approve", request, "--key", two.keys / "bob", "--yes")
+    other = asked(tmp_path, in_force={"days": 31, "references": 8})
+    error = home.json(*words[:-1], other, "--approved", request, code=4)
+    assert error["message"] == ("What was approved is not what is about to be done: days, targets.")
+    home.json(*words[:-1], asked(tmp_path), "--request", tmp_path / "again.json")
+    home.json("approve", tmp_path / "again.json", "--key", two.keys / "bob", "--yes")
+    home.json(*words[:-1], asked(tmp_path), "--approved", tmp_path / "again.json")
+    document = json.loads((home.home / "evaluation" / "in-force.json").read_text())
+    assert document["evaluation"]["approval"]["approver"] == "bob"
+    assert home.identify(jpeg(small(MATED)))["evaluation"]["covers"] is True
+
+
+def test_an_evaluation_from_before_the_rule_covers_nothing(
+    home: Fr, manifest: Path, two: Station, tmp_path: Path
+) -> None:
+    two.duo()
+    home.json("evaluate", manifest, "--require", asked(tmp_path))
+    assert home.identify(jpeg(small(MATED)))["evaluation"]["covers"] is True
+    two.duo("evaluation")
+    found = home.identify(jpeg(small(MATED)))["evaluation"]
+    assert found["covers"] is False
+    assert "has no second person behind it" in found["why"]
+
+
+def test_a_calibration_in_force_takes_two(
+    home: Fr, manifest: Path, two: Station, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fitted = made_up_calibration(fingerprint())
+    monkeypatch.setattr("fr_cli.operations.fitting.fit", lambda *given: fitted)
+    place = home.home / "calibration" / "ours.json"
+    home.json("evaluate", manifest, "--calibrate", tmp_path / "elsewhere.json")
+    words = ("evaluate", manifest, "--calibrate", place)
+    error = home.json(*words, code=4)
+    assert error["message"] == "The policy asks for a second person: calibration."
+    assert not place.exists()
+    request = tmp_path / "request.json"
+    home.json(*words, "--request", request)
+    what = json.loads(request.read_text())["what"]
+    assert (what["file"], what["data"]["name"]) == ("ours.json", fitted.data.name)
+    home.json("approve", request, "--key", two.keys / "bob", "--yes")
+    home.json(*words, "--approved", request)
+    home.identify(jpeg(small(MATED)))
+    signature = json.loads(place.read_text())["signature"]
+    assert len(signature["approval"]) == 64
+
+    # One that was only copied there stops every search, and so does an approval written into it.
+    place.write_bytes((tmp_path / "elsewhere.json").read_bytes())
+    error = home.identify(jpeg(small(MATED)), code=4)
+    assert "no second person has approved" in error["message"]
+    document = json.loads(place.read_text())
+    document["signature"]["approval"] = signature["approval"]
+    place.write_text(json.dumps(document))
+    error = home.identify(jpeg(small(MATED)), code=3)
+    assert "not as it was signed" in error["message"]

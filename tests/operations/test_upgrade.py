@@ -9,30 +9,41 @@ import pytest
 
 from tests.conftest import MATED, Fr, photo
 
-
-def made_older(home: Path) -> None:
-    """Take the database back to schema 2: without what schema 3 added."""
-    db = sqlite3.connect(home / "gallery" / "gallery.db")
-    for statement in (
+#: What takes a database back to the schema before.
+BACK = {
+    3: ("DROP TABLE members", "DROP TABLE watchlists"),
+    2: (
         "DROP TABLE photos", "DROP TABLE drafts", "DROP INDEX subjects_purging",
-        "DROP TABLE dead_slots", "PRAGMA user_version=2",
-    ):  # fmt: skip
-        db.execute(statement)
+        "DROP TABLE dead_slots",
+    ),
+}  # fmt: skip
+
+
+def made_older(home: Path, version: int = 2) -> None:
+    """Take the database back to an older schema: without what later ones added."""
+    db = sqlite3.connect(home / "gallery" / "gallery.db")
+    for schema, statements in BACK.items():
+        for statement in statements if schema >= version else ():
+            db.execute(statement)
+    db.execute(f"PRAGMA user_version={version}")
     db.close()
 
 
-def test_an_older_gallery_names_the_command_and_works_after_it(fr: Fr) -> None:
-    made_older(fr.home)
+@pytest.mark.parametrize(("version", "steps"), [(2, [3, 4]), (3, [4])])
+def test_an_older_gallery_names_the_command_and_works_after_it(
+    fr: Fr, version: int, steps: list[int]
+) -> None:
+    made_older(fr.home, version)
     refused = fr.identify(photo(MATED), code=3)
     assert "fr upgrade" in refused["hint"]
-    assert fr.json("upgrade")["gallery"] == [3]
+    assert fr.json("upgrade")["gallery"] == steps
     assert fr.found(photo(MATED)) == [MATED]
     fr.json("purge", "--subject", MATED, "--yes")
     assert fr.found(photo(MATED)) == []
     assert fr.json("upgrade")["gallery"] == []
     fr.whole()
     decisions = [entry["dec"] for entry in fr.log() if entry["cmd"] == "upgrade" and "dec" in entry]
-    assert [decision["gallery"] for decision in decisions] == [[3], []]
+    assert [decision["gallery"] for decision in decisions] == [steps, []]
 
 
 def test_a_gallery_of_a_later_version_is_left_alone(fr: Fr) -> None:
@@ -55,7 +66,7 @@ def test_an_upgrade_that_was_cut_short_is_made_again(
     with monkeypatch.context() as cut:
         cut.setitem(schema.STEPS, 3, [*whole[:steps], "SELECT * FROM no_such_table"])
         assert fr("upgrade").code != 0
-    assert fr.json("upgrade")["gallery"] == [3]
+    assert fr.json("upgrade")["gallery"] == [3, 4]
     assert fr.found(photo(MATED)) == [MATED]
     fr.whole()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from fr_cli.cli.audit import disclose, expire, proofs, rotate, show, verify, witness
+from fr_cli.cli.audit import disclose, expire, proofs, rotate, show, stamp, verify, witness
 
 app = typer.Typer(
     help="Check, prove, read and look after the signed log.",
@@ -16,6 +16,7 @@ app.command("head")(proofs.head)
 app.command("prove")(proofs.prove)
 app.command("check-proof")(proofs.check_proof)
 app.command("witness")(witness.witness)
+app.command("stamp")(stamp.stamp)
 app.command("show")(show.show)
 app.command("export")(disclose.export)
 app.command("extract")(disclose.extract)

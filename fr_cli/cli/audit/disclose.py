@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from fr_cli.cli import consent
 from fr_cli.cli.audit import options
 from fr_cli.cli.output import plain
 from fr_cli.cli.wiring import session_of
@@ -19,12 +20,17 @@ def export(
     to: Annotated[str, typer.Option("--to", help="Who receives it; written to the log.")],
     out: Annotated[Path, typer.Option("--out", help="The folder to make.")],
     reason: options.Reason = "",
+    ask: consent.Ask = None,
+    approved: consent.Approved = None,
+    signature: consent.Signature = None,
+    override: consent.Override = "",
 ) -> None:
     """Hand out the entries of a case with proofs, and how to check them without fr."""
     from fr_cli.operations.disclosure import export as hand_out
 
     session = session_of(context)
-    with session.bench() as bench:
+    given = consent.given(ask, approved, signature, override)
+    with session.bench() as bench, consent.seconded(session, bench, given):
         result = hand_out(case, to, out, bench, session.listener, reason=reason)
     session.output.show(
         {
@@ -52,13 +58,18 @@ def extract(
     ] = "",
     out: options.Out = None,
     reason: options.Reason = "",
+    ask: consent.Ask = None,
+    approved: consent.Approved = None,
+    signature: consent.Signature = None,
+    override: consent.Override = "",
 ) -> None:
     """Table what the law asks of the log (DPA 2018 s.62, AI Act Art. 12), as CSV or JSON."""
     from fr_cli.operations.extract import as_csv
     from fr_cli.operations.extract import extract as table_acts
 
     session = session_of(context)
-    with session.bench() as bench:
+    given = consent.given(ask, approved, signature, override)
+    with session.bench() as bench, consent.seconded(session, bench, given):
         result = table_acts(since, until, to, bench, session.listener, reason=reason)
     session.output.show(
         {

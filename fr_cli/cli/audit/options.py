@@ -53,5 +53,5 @@ def text(out: Path | None, content: str, what: str) -> list[RenderableType]:
         return [plain(line) for line in content.splitlines()]
     from fr_cli.operations.audit import write_file
 
-    write_file(out, content)
+    write_file(out, content.encode())
     return [plain(f"{what} is in {out}.")]

@@ -4,19 +4,29 @@ from __future__ import annotations
 
 import typer
 
+from fr_cli.cli import consent
 from fr_cli.cli.audit import options
 from fr_cli.cli.output import plain
 from fr_cli.cli.protection import NewPassphrase, Reason, protection
 from fr_cli.cli.wiring import session_of
 
 
-def rotate(context: typer.Context, reason: Reason = "", passphrase: NewPassphrase = None) -> None:
+def rotate(
+    context: typer.Context,
+    reason: Reason = "",
+    passphrase: NewPassphrase = None,
+    ask: consent.Ask = None,
+    approved: consent.Approved = None,
+    signature: consent.Signature = None,
+    override: consent.Override = "",
+) -> None:
     """Sign the log with a new key from here on. It is checked with the same audit.pub as before."""
     from fr_cli.operations.keys import rotate_signer
 
     session = session_of(context)
+    given = consent.given(ask, approved, signature, override)
     protect = protection(session, passphrase)
-    with session.bench() as bench:
+    with session.bench() as bench, consent.seconded(session, bench, given):
         result = rotate_signer(reason, bench, protect)
     session.output.show(
         {

@@ -175,6 +175,8 @@ def _quality(rates: Measures) -> tuple[str, Chart] | None:
     points = list(_valued(curve.points))
     if len(points) < 2:
         return None
+    if not any(value for _, value, *_ in points):
+        return None  # nobody was missed, so there is nothing that quality could explain
     highest = max(high for *_, high in points)
     chart = Chart(
         Axis("share of mated probes refused, poorest first", 0.0, max(x for x, *_ in points)),

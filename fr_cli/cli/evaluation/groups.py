@@ -179,8 +179,8 @@ def _said(study: GroupStudy, at: str, *, whole: bool) -> Iterator[RenderableType
 
 
 def _matches(found: Groups) -> Iterator[RenderableType]:
-    """False match rates within each group and across, at the strictest cosine of each grouping."""
-    strictest = {columns: one for columns, one in found.matches if one.pooled.cases}
+    """False match rates within each group, at the strictest cosine that enough pairs reach."""
+    strictest = {columns: one for columns, one in found.matches if one.telling}
     for columns, one in strictest.items():
         within = [cell for cell in one.cells if cell.one == cell.other]
         if len(within) > MOST_ROWS:

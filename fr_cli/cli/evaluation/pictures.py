@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from fr_cli.cli.evaluation import groups
-from fr_cli.cli.evaluation.words import target, words
+from fr_cli.cli.evaluation.words import share, target, words
 from fr_cli.cli.output import plain, table
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def _identification(rates: Measures) -> Iterator[RenderableType]:
     for point in rates.points:
         rows.add_row(
             target(point["fpir"]),
-            _share(point["tpir"], point["tpir_low"], point["tpir_high"]),
+            share(point["tpir"], point["tpir_low"], point["tpir_high"]),
             _interval(point["tpir_low"], point["tpir_high"]),
             _threshold(point["threshold_cosine"], point["threshold_score"]),
             point["method"].replace("_", " "),
@@ -123,7 +123,7 @@ def _identification(rates: Measures) -> Iterator[RenderableType]:
     kin = rates.without_kin
     if kin:
         without = ", ".join(
-            f"{_share(point['tpir'], point['tpir_low'], point['tpir_high'])} at FPIR "
+            f"{share(point['tpir'], point['tpir_low'], point['tpir_high'])} at FPIR "
             f"{target(point['fpir'])}"
             for point in kin.points
             if point["method"] == "empirical"
@@ -148,7 +148,7 @@ def _verification(pairs: Verification) -> Iterator[RenderableType]:
         found = point.fnmr
         rows.add_row(
             target(point.fmr),
-            _share(found.value, found.low, found.high) if found else "–",
+            share(found.value, found.low, found.high) if found else "–",
             _interval(found.low, found.high) if found else "–",
             _threshold(point.threshold_cosine, point.threshold_score),
             point.method.replace("_", " "),
@@ -247,15 +247,6 @@ def _holdout(held: list[HeldOut]) -> Iterator[RenderableType]:
             "holds" if row.holds else "does not hold",
         )
     yield rows
-
-
-def _share(value: float | None, low: float | None, high: float | None) -> str:
-    if value is None or low is None or high is None:
-        return "–"
-    # Never a bare 0 % or 100 %: only the bound says what that means with so few cases.
-    if value in (0.0, 1.0):
-        return f"≤ {high:.1%}" if value == 0.0 else f"≥ {low:.1%}"
-    return f"{value:.1%}"
 
 
 def _bits(cost: float) -> str:

@@ -13,16 +13,20 @@ from typing import TYPE_CHECKING, Any
 
 from fr_cli import __version__
 from fr_cli.cli.evaluation import figures
-from fr_cli.cli.evaluation.words import target, words
+from fr_cli.cli.evaluation.words import share, target, words
 from fr_cli.cli.page import template
+from fr_cli.records import counted
 
 if TYPE_CHECKING:
+    from fr_cli.evaluation.group_fmr import GroupFmr
     from fr_cli.evaluation.intervals import Rate
     from fr_cli.operations.evaluate import Evaluation
 
 #: Sizes and targets for which a threshold is worked out.
 SIZES = (1_000, 10_000, 100_000, 600_000, 1_000_000)
 GOALS = (0.01, 0.001, 1.0 / 6000.0)
+#: More pairs of groups than these at one cosine do not fit a page.
+MOST_CELLS = 21
 PLAINLY = {"fpir": "Strangers shown (FPIR)", "fnir": "People missed (FNIR)"}
 NOT_CONCLUDED = (
     "That it works as well with other cameras, in other light, or on other people than these.",
@@ -47,7 +51,7 @@ def page(result: Evaluation) -> str:
         made=f"{datetime.now(UTC):%Y-%m-%d}",
         version=__version__,
         source=result.study.source.name,
-        model=rates.calibration.model if rates.calibration else "another system",
+        model=result.model or "another system",
         fingerprint=result.fingerprint if trial.cosines else "",
         trial=trial,
         rates=rates,
@@ -62,11 +66,12 @@ def page(result: Evaluation) -> str:
         points=rates.points,
         at_scores=rates.at_scores,
         words=words,
+        share=share,
         target=target,
         one_in=one_in,
         figures=figures.figures(result),
         groups=[_group(result, study) for study in result.groups.studies],
-        matches=result.groups.matches,
+        matches=list(_matches(result)),
         thresholds=list(_thresholds(result)),
         ageing=rates.ageing,
         worst=[
@@ -96,7 +101,7 @@ def _asked(result: Evaluation) -> str:
 
 
 def _found(result: Evaluation) -> Iterator[str]:
-    """What was found, at the threshold in use, in whole people; then groups and targets."""
+    """What was found, at the threshold in use, in whole people; then groups."""
     rates = result.measures
     if rates.at_floor:
         where = f"At the threshold in use (score {rates.floor_score:.2f})"
@@ -113,23 +118,22 @@ def _found(result: Evaluation) -> Iterator[str]:
         for one in study.comparisons[:2]:
             said = one.judgement.sentence.replace(one.rate.upper(), PLAINLY[one.rate], 1)
             yield f"Groups by {' and '.join(study.columns)}, at {at}. {said}"
-    held = result.required
-    if held:
-        reached = len(held.checks) - len(held.short)
-        yield (
-            f"Of {len(held.checks)} targets, {reached} are reached. "
-            + ("All of them: the evaluation is in force." if held.passed else
-               "It approves nothing.")
-        )  # fmt: skip
 
 
 def _plainly(rate: Rate, who: str, what: str) -> Iterator[str]:
+    from fr_cli.decision.answer import one_in
+
     if rate.value is None:
-        yield f"{who}: nothing was measured."
+        yield f"{who}: nobody was asked about, so how many are {what} is not known."
+    elif rate.cases == rate.of:
+        yield (
+            f"{who}, all {rate.of:,} were {what}. The true share may still be as low as "
+            f"{rate.low:.2%}."
+        )
     elif not rate.cases:
         yield (
             f"{who}, none of {rate.of:,} was {what}. The true share may still be as high as "
-            f"{rate.high:.2%} (1 in {1 / rate.high:,.0f})."
+            f"{rate.high:.2%} ({one_in(rate.high)})."
         )
     else:
         yield (
@@ -139,6 +143,8 @@ def _plainly(rate: Rate, who: str, what: str) -> Iterator[str]:
 
 
 def _sure(result: Evaluation) -> Iterator[str]:
+    from fr_cli.decision.answer import one_in
+
     claim = result.measures.claim
     yield (
         "Each figure stands with an interval. In 95 of 100 such evaluations the true value lies in "
@@ -146,23 +152,40 @@ def _sure(result: Evaluation) -> Iterator[str]:
     )
     if claim.people < claim.needed:
         yield (
-            f"To show that 1 in {1 / claim.fpir:,.0f} is not passed takes {claim.needed:,} people "
-            f"who are not in the gallery, and no error. Here are {claim.people:,}: with no error "
-            f"they could show 1 in {1 / claim.shown:,.0f}."
-        )
+            f"To show that {one_in(claim.fpir)} is not passed takes {claim.needed:,} people "
+            "who are not in the gallery, and no error. "
+            + (f"Here are {claim.people:,}: with no error they could show {one_in(claim.shown)}."
+               if claim.people else "Here is nobody.")
+        )  # fmt: skip
     if result.measures.calibration:
         yield "What is called extrapolated was not seen: a fitted curve says it, with its interval."
     if result.doubts.total:
         yield (
-            f"{result.doubts.total} pairs of photos look wrongly labelled. While they are not "
-            "looked at, every rate is in doubt."
+            f"Labels that look wrong: {counted(result.doubts.total, 'pair')} of photos. Until "
+            "somebody has looked at them, every rate is in doubt."
         )
 
 
 def _group(result: Evaluation, study: Any) -> dict[str, Any]:
     at = next((o.at for o in result.groups.thresholds if o.value == study.threshold), "")
     title = f"by {' and '.join(study.columns)}, at {at or f'cosine {study.threshold:.3f}'}"
-    return {"is": study, "title": title, "forests": figures.forests(study, title)}
+    first = [study.threshold] == [one.value for one in result.groups.thresholds[:1]]
+    return {
+        "is": study,
+        "title": title,
+        "forests": figures.forests(study, title),
+        "first": first,
+    }
+
+
+def _matches(result: Evaluation) -> Iterator[dict[str, Any]]:
+    """False match rates of pairs, a table a way of grouping, at the cosines that enough reach."""
+    ways: dict[tuple[str, ...], list[GroupFmr]] = {}
+    for columns, one in result.groups.matches:
+        if one.telling and len(one.cells) <= MOST_CELLS:
+            ways.setdefault(columns, []).append(one)
+    for columns, found in ways.items():
+        yield {"by": " and ".join(columns), "at": found}
 
 
 def _thresholds(result: Evaluation) -> Iterator[dict[str, Any]]:

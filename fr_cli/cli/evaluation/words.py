@@ -19,6 +19,15 @@ def words(rate: Rate) -> str:
     return f"{rate.value:.2%} ({rate.cases:,} of {rate.of:,}; {rate.low:.2%} … {rate.high:.2%})"
 
 
+def share(value: float | None, low: float | None, high: float | None) -> str:
+    """A rate alone, its interval standing beside it; never a bare 0 % or 100 %, only the bound."""
+    if value is None or low is None or high is None:
+        return "–"
+    if value in (0.0, 1.0):
+        return f"≤ {high:.1%}" if value == 0.0 else f"≥ {low:.1%}"
+    return f"{value:.1%}"
+
+
 def target(rate: float) -> str:
     """A target rate: 1.00%, or 1 in 6,000 below a thousandth."""
     return f"{rate:.2%}" if rate >= 0.001 else f"1 in {1 / rate:,.0f}"
