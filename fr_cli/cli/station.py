@@ -38,8 +38,8 @@ if TYPE_CHECKING:
 SENDING, WAITING = 60.0, 7 * 3600.0
 #: What stands for a file of the answer in what is printed of it.
 MADE = "fr-file-"
-#: Files that are sent beside a request are small: heads and keys.
-LARGEST = 1 << 20
+#: Bytes of a file that is sent with a request: a head, a key, a list.
+LARGEST = 8 * 2**20
 
 Publish = Callable[[Mapping[str, bytes]], None]
 
@@ -127,11 +127,14 @@ def _read(served: Served, parameters: Mapping[str, Value]) -> Iterator[tuple[str
         for number, path in enumerate(paths):
             try:
                 with Path(path).open("rb") as file:
-                    yield f"{name}/{number}", file.read(LARGEST)
+                    data = file.read(LARGEST + 1)
             except OSError as trouble:
                 raise ConfigurationError(
                     f"{path} cannot be read: {trouble.strerror}.", hint="Check its path."
                 ) from trouble
+            if len(data) > LARGEST:
+                raise UsageProblem(f"{path} has more than {LARGEST >> 20} MB.")
+            yield f"{name}/{number}", data
 
 
 def _show(session: Session) -> Show:
