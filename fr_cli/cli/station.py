@@ -93,6 +93,9 @@ def _ask(words: str, served: Served, given: Mapping[str, Any], session: Session)
         parameters[name] = list(value) if isinstance(value, tuple) else value
     if served.confirm:
         _confirm(served, parameters, session)
+    for name, of in served.beside.items():
+        if parameters[of] and not parameters[name]:
+            parameters[name] = f"{parameters[of]}.sig"
     blobs = dict(_read(served, parameters))
     for name in (served.photo, served.feed, served.unless, *served.reads):
         parameters.pop(name, None)
