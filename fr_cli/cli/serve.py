@@ -41,10 +41,10 @@ def serve(
     from fr_cli.service.listening import listen
 
     session = session_of(context)
-    close_process()
     home = session.home.resolve()
     with session.bench() as bench:
         check_account(bench.site)
+        close_process()  # before any key is read
         if not bench.policy.operators:
             raise ConfigurationError(
                 "The policy names no operators, so nobody could ask this service.",

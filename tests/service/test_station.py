@@ -20,7 +20,7 @@ from tests.conftest import ENROLLED, GROUNDS, MATED, STRANGER, Fr, jpeg, small, 
 from tests.service.station import Desk, Station, made_station
 
 #: What differs from one run to the next.
-PASSING = ("search_id", "audit", "timing_ms")
+PASSING = ("search_id", "asked_at", "audit", "timing_ms")
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def test_the_answer_is_that_of_the_direct_mode_bit_for_bit(
     photo = jpeg(small(person))
     here, there = enrolled.identify(photo), station.identify("officer", photo)
     for passing in PASSING:
-        here.pop(passing), there.pop(passing)
+        here.pop(passing, None), there.pop(passing, None)
     assert there == here
 
 
@@ -53,8 +53,8 @@ def test_what_is_drawn_is_what_the_direct_mode_draws(station: Station, enrolled:
     words = ("identify", "-", *GROUNDS)
     photo = jpeg(small(MATED))
     here, there = enrolled(*words, stdin=photo), station.fr("officer", *words, stdin=photo)
-    lines = [one.stdout.splitlines()[:-1] for one in (here, there)]
-    assert lines[0] == lines[1]
+    texts = [re.sub(r"[0-9a-f]{12,}|entry [0-9]+", "…", one.stdout) for one in (here, there)]
+    assert texts[0] == texts[1]
     assert (here.code, here.stderr) == (there.code, there.stderr)
 
 
