@@ -27,7 +27,8 @@ class Served:
     `reads` those that are files to be read: the client reads them, and sends bytes. `writes` are
     those that are to be written, and how: the service sends bytes, the client writes them.
     `confirm` is what is asked at the terminal where `--yes` is due. `unless` is a parameter with
-    which the command needs no home, and is not sent. `beside` are files that lie by default where
+    which the command needs no home, and is not sent. `grounds`: what the policy wants to know of a
+    search is asked at a terminal where it is left out. `beside` are files that lie by default where
     another one does, with `.sig` behind its name. `own` are paths that a station does not take.
     """
 
@@ -38,6 +39,7 @@ class Served:
     writes: Mapping[str, Written] = field(default_factory=dict)
     confirm: str = ""
     unless: str = ""
+    grounds: bool = False
     beside: Mapping[str, str] = field(default_factory=dict)
     own: tuple[str, ...] = ()
 
@@ -47,8 +49,8 @@ SECONDED = ("approved", "signature")
 SIGNED = {"signature": "approved"}
 
 SERVED = {
-    "identify": Served("worker", photo="photo", writes={"html": "page"}),
-    "verify": Served("worker", photo="photo"),
+    "identify": Served("worker", photo="photo", writes={"html": "page"}, grounds=True),
+    "verify": Served("worker", photo="photo", grounds=True),
     "enroll": Served(feed="source", writes={"rejects": "file"}),
     "decide": Served(),
     "outcome": Served(),
