@@ -27,7 +27,9 @@ class Served:
     `reads` those that are files to be read: the client reads them, and sends bytes. `writes` are
     those that are to be written, and how: the service sends bytes, the client writes them.
     `confirm` is what is asked at the terminal where `--yes` is due. `unless` is a parameter with
-    which the command needs no home, and is not sent.
+    which the command needs no home, and is not sent. `grounds`: what the policy wants to know of a
+    search is asked at a terminal where it is left out. `beside` are files that lie by default where
+    another one does, with `.sig` behind its name. `own` are paths that a station does not take.
     """
 
     place: Place = "errand"
@@ -37,38 +39,48 @@ class Served:
     writes: Mapping[str, Written] = field(default_factory=dict)
     confirm: str = ""
     unless: str = ""
+    grounds: bool = False
+    beside: Mapping[str, str] = field(default_factory=dict)
+    own: tuple[str, ...] = ()
 
 
-#: Of acts that may take two people: the request that is asked for, and what comes back signed.
-_ASKED: Mapping[str, Written] = {"ask": "new"}
-_APPROVED = ("approved", "signature")
+#: What a second person has signed, and that signature.
+SECONDED = ("approved", "signature")
+SIGNED = {"signature": "approved"}
 
 SERVED = {
-    "identify": Served("worker", photo="photo", writes={"html": "page"}),
+    "identify": Served("worker", photo="photo", writes={"html": "page"}, grounds=True),
+    "verify": Served("worker", photo="photo", grounds=True),
+    "enroll": Served(feed="source", writes={"rejects": "file"}),
     "decide": Served(),
     "outcome": Served(),
-    "verify": Served("worker", photo="photo"),
-    "enroll": Served(feed="source", writes={"rejects": "file"}),
     "purge": Served(
-        reads=_APPROVED, writes={"certificate": "new", **_ASKED}, confirm="Delete for good?"
+        reads=SECONDED,
+        writes={"certificate": "new", "ask": "new"},
+        beside=SIGNED,
+        confirm="Delete for good?",
     ),
     "watchlist create": Served(reads=("subjects",)),
     "watchlist add": Served(reads=("subjects",)),
     "watchlist remove": Served(reads=("subjects",)),
+    "watchlist close": Served(confirm="Close it for good?"),
     "watchlist list": Served(),
     "watchlist show": Served(),
-    "watchlist close": Served(confirm="Close it for good?"),
     "sample draw": Served(writes={"out": "folder"}),
     "sample record": Served(reads=("findings",)),
     "sample result": Served(),
     "sample search": Served(),
     "sample size": Served(),
+    # With a request, it is signed where the SSH key is; --override brings what was signed.
+    "approve": Served(
+        reads=SECONDED, writes={"ask": "new"}, beside=SIGNED, own=("key",), unless="request"
+    ),
     "gallery stats": Served(),
     "gallery check": Served(),
     "gallery rebuild": Served(),
     "audit show": Served(),
-    "audit extract": Served(reads=_APPROVED, writes={"out": "file", **_ASKED}),
-    "audit export": Served(reads=_APPROVED, writes={"out": "folder", **_ASKED}),
+    "audit extract": Served(reads=SECONDED, writes={"out": "file", "ask": "new"}, beside=SIGNED),
+    "audit export": Served(reads=SECONDED, writes={"out": "folder", "ask": "new"}, beside=SIGNED),
     "audit verify": Served(reads=("witnessed", "witness_key", "key"), unless="log"),
     "audit head": Served(reads=("key",), writes={"out": "file"}, unless="log"),
     "audit prove": Served(reads=("key",), writes={"out": "file"}, unless="log"),
@@ -77,12 +89,10 @@ SERVED = {
     "policy show": Served(),
     "policy check": Served(unless="file"),
     "policy clock": Served(),
-    "policy put": Served(reads=("file", *_APPROVED), writes=_ASKED),
+    "policy put": Served(reads=("file", *SECONDED), writes={"ask": "new"}, beside=SIGNED),
 }
 #: What needs no home, or makes one: never sent.
-LOCAL = frozenset(
-    {"demo", "init", "serve", "doctor", "approve", "audit check-proof", "audit witness"}
-)
+LOCAL = frozenset({"demo", "init", "serve", "doctor", "audit check-proof", "audit witness"})
 
 
 def place_of(command: str) -> Place | None:

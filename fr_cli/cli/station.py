@@ -8,10 +8,13 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import pwd
 import socket
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -23,6 +26,7 @@ from fr_cli.cli.wiring import Session
 from fr_cli.errors import (
     ConfigurationError,
     FrError,
+    NotAllowed,
     NotServed,
     OutputFailed,
     StationUnreachable,
@@ -40,6 +44,8 @@ SENDING, WAITING = 60.0, 7 * 3600.0
 MADE = "fr-file-"
 #: Bytes of a file that is sent with a request: a head, a key, a list.
 LARGEST = 8 * 2**20
+
+_GROUNDS = ("case", "reason", "place", "supervisor", "necessity")
 
 Publish = Callable[[Mapping[str, bytes]], None]
 
@@ -93,6 +99,11 @@ def _ask(words: str, served: Served, given: Mapping[str, Any], session: Session)
         parameters[name] = list(value) if isinstance(value, tuple) else value
     if served.confirm:
         _confirm(served, parameters, session)
+    if served.grounds:
+        _complete(parameters, session)
+    for name, of in served.beside.items():
+        if parameters[of] and not parameters[name]:
+            parameters[name] = f"{parameters[of]}.sig"
     blobs = dict(_read(served, parameters))
     for name in (served.photo, served.feed, served.unless, *served.reads):
         parameters.pop(name, None)
@@ -108,6 +119,53 @@ def _ask(words: str, served: Served, given: Mapping[str, Any], session: Session)
         reply = _exchange(request, source, session)
         code = _print(reply, targets, session)
     raise typer.Exit(code)
+
+
+class _Rules:
+    """What of a bench is needed to ask for the grounds of a search: the station's policy."""
+
+    def __init__(self, session: Session) -> None:
+        from fr_cli.authority.identity import Person
+
+        reply = _exchange(Request("policy show", {}, Show(json=True)), None, session)
+        if error := reply.body["error"]:
+            raise NotAllowed(str(error["message"]), hint=str(error["hint"]))
+        said = json.loads(reply.blobs[":out"])
+        self.policy = SimpleNamespace(
+            places=said["places"],
+            supervised=said["supervised"],
+            reasons={name: SimpleNamespace(**one) for name, one in said["reasons"].items()},
+            operators={name: SimpleNamespace(**one) for name, one in said["operators"].items()},
+        )
+        self.person = Person(os.getuid(), pwd.getpwuid(os.getuid()).pw_name)
+
+    def __enter__(self) -> _Rules:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        pass
+
+
+def _complete(parameters: dict[str, Value], session: Session) -> None:
+    """Ask at the terminal for the grounds that the policy wants and that were left out."""
+    from fr_cli.authority.circumstances import Circumstances
+    from fr_cli.cli import grounds
+
+    words = {name: str(parameters[name]) for name in _GROUNDS}
+    flags = parameters["flag"]
+    said = Circumstances(
+        words["place"],
+        grounds.known_flags(flags if isinstance(flags, list) else ()),
+        words["supervisor"],
+        words["necessity"],
+    )
+    maker: Any = lambda wait: _Rules(session)  # noqa: E731
+    asks = replace(session, maker=maker)
+    given = grounds.Grounds(words["case"], words["reason"], said)
+    done = grounds.complete(given, str(parameters["photo"]), asks)
+    told = done.circumstances
+    answers = (done.case, done.reason, told.place, told.supervisor, told.necessity)
+    parameters |= dict(zip(_GROUNDS, answers, strict=True)) | {"flag": list(told.flags)}
 
 
 def _confirm(served: Served, parameters: dict[str, Value], session: Session) -> None:

@@ -110,3 +110,16 @@ def test_no_file_of_the_home_can_be_read(station: Station, who: str, inside: str
 def test_the_direct_way_is_closed_too(station: Station) -> None:
     result = station.fr("officer", "status", "--home", str(station.home))
     assert (result.code, result.stdout) == (3, "")  # it is not readable
+
+
+def test_people_decide_and_keep_watchlists_over_the_station(station: Station) -> None:
+    search = station.identify("officer", jpeg(small(MATED)))["search_id"]
+    words = ("decide", search, "--confirm", MATED, "--reason", "compared at the desk")
+    assert station.json("officer", *words)["decisions"] == [
+        {"subject_id": MATED, "decision": "confirmed"}
+    ]
+    assert station.json("manager", *words, code=4)["error"] == "NotAllowed"
+    assert station.json("officer", "outcome", search, "arrest", "--reason", "x")["outcome"]
+    assert station.json("manager", "watchlist", "list")["watchlists"] == []
+    assert station.json("officer", "watchlist", "list", code=4)["error"] == "NotAllowed"
+    assert station.json("auditor", "report")["searches"]["asked"] >= 1

@@ -394,6 +394,29 @@ def test_colour_and_width_are_those_of_the_terminal(station: Station) -> None:
     assert 60 < max(map(len, lines)) <= 80
 
 
+def test_a_terminal_is_asked_for_what_is_left_out(station: Station) -> None:
+    ours, theirs = pty.openpty()
+    photo = station.folder / "probe3.jpg"
+    photo.write_bytes(jpeg(small(MATED)))
+    photo.chmod(0o644)
+    process = subprocess.Popen(
+        [str(station.desk.folder / "bin/fr"), "identify", str(photo)],
+        stdin=theirs,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=station.desk.environment() | {"FR_STATION": str(station.socket)},
+        user=station.desk.accounts["officer"].name,
+    )
+    os.close(theirs)
+    os.write(ours, b"ASKED/1\nnonsense\ntest\n")
+    out, err = process.communicate(timeout=60)
+    os.close(ours)
+    assert (process.returncode, MATED in out.decode()) == (0, True), err
+    assert b"unknown-person" in err  # the list of the station's reasons
+    asked = [entry["why"] for entry in station.log() if entry.get("why", {}).get("case")]
+    assert (asked[-1]["case"], asked[-1]["reason"]) == ("ASKED/1", "test")
+
+
 def test_json_of_an_error_is_one_line(station: Station) -> None:
     result = station.fr("stranger", "status", "--json")
     assert json.loads(result.stderr)["error"] == "NotAllowed"
