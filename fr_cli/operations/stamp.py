@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
@@ -82,10 +83,9 @@ def _head(file: Path, keys: Keys) -> tuple[bytes, Note]:
 
 def _library() -> ModuleType:
     try:
-        import rfc3161_client
+        return import_module("rfc3161_client")
     except ImportError as trouble:
         raise ConfigurationError(
             "Time stamps need a package that is not installed.",
             hint="pip install 'fr-cli[timestamp]'; or openssl ts, as the manual shows.",
         ) from trouble
-    return rfc3161_client
