@@ -155,9 +155,8 @@ def models() -> Path:
 
 
 @pytest.fixture(scope="session")
-def enrolled(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Fr:
-    """A home with five people, one portrait each, in generation 1. Not to be changed."""
-    folder = tmp_path_factory.mktemp("enrolled")
+def _pristine(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Fr:
+    folder = tmp_path_factory.mktemp("pristine")
     feed = folder / "feed"
     for person in ENROLLED:
         (feed / person).mkdir(parents=True)
@@ -168,6 +167,15 @@ def enrolled(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Fr:
     fr.json("enroll", feed)
     fr.json("gallery", "rebuild")
     return fr
+
+
+@pytest.fixture(scope="session")
+def enrolled(_pristine: Fr, tmp_path_factory: pytest.TempPathFactory) -> Fr:
+    """A home with five people, one portrait each, in generation 1. Its gallery is not to be
+    changed; its log has what others have asked."""
+    home = tmp_path_factory.mktemp("enrolled") / "home"
+    shutil.copytree(_pristine.home, home)
+    return Fr(home)
 
 
 @pytest.fixture(scope="session")
@@ -190,9 +198,9 @@ def station(accounts: Desk, enrolled: Fr) -> Iterator[Station]:
 
 
 @pytest.fixture
-def fr(enrolled: Fr, tmp_path: Path) -> Fr:
-    """A copy of that home, to be changed."""
-    shutil.copytree(enrolled.home, tmp_path / "home")
+def fr(_pristine: Fr, tmp_path: Path) -> Fr:
+    """The same, of which nobody has asked anything yet; to be changed."""
+    shutil.copytree(_pristine.home, tmp_path / "home")
     return Fr(tmp_path / "home")
 
 

@@ -212,7 +212,7 @@ class Writer:
         root = base64.b64encode(frontier.root()).decode()
         line = signed_line(body, frontier.size, root, self.signer, self._origin)
         if len(line) > MAX_LINE:
-            raise ValueError(f"an entry of the log must be below {MAX_LINE} bytes")
+            raise ValueError(f"a line of the log may have {MAX_LINE} bytes, and not more")
         try:
             if os.write(self._handle, line) != len(line):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

@@ -7,9 +7,9 @@ of the head's file. `openssl ts -verify` checks the same.
 
 from __future__ import annotations
 
-import importlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
@@ -83,10 +83,9 @@ def _head(file: Path, keys: Keys) -> tuple[bytes, Note]:
 
 def _library() -> ModuleType:
     try:
-        library: ModuleType = importlib.import_module("rfc3161_client")
+        return import_module("rfc3161_client")
     except ImportError as trouble:
         raise ConfigurationError(
             "Time stamps need a package that is not installed.",
             hint="pip install 'fr-cli[timestamp]'; or openssl ts, as the manual shows.",
         ) from trouble
-    return library

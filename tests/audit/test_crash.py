@@ -234,15 +234,21 @@ def test_what_was_torn_off_is_kept_for_good_before_it_is_cut(
 ) -> None:
     with bench.log.path.open("ab") as file:
         file.write(b"torn")
-    seen = list[tuple[bool, int]]()
+    seen, synced, real = list[tuple[bool, int]](), list[int](), os.fsync
+
+    def sync_file(handle: int) -> None:
+        synced.append(os.fstat(handle).st_size)
+        real(handle)
 
     def sync(folder: Path) -> None:
         kept = list(folder.glob("audit.jsonl.torn-*"))
         seen.append((bench.log.path.read_bytes().endswith(b"torn"), len(kept)))
 
     monkeypatch.setattr("fr_cli.audit.writer.sync_folder", sync)
+    monkeypatch.setattr(os, "fsync", sync_file)
     bench.some_act()
     assert seen == [(True, 1)]
+    assert len(b"torn") in synced
 
 
 def test_a_log_replaced_while_waiting_is_not_written(

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from fr_cli.audit.line import checkpoint, read_line
+from fr_cli.audit.line import MAX_LINE, checkpoint, read_line
 from fr_cli.audit.log import MAX_DECISION, AuditLog
 from fr_cli.audit.verify import verify_log
 from fr_cli.errors import AuditBroken, AuditUnwritable, QualityTooLow
@@ -178,6 +178,19 @@ def test_too_large_a_decision_is_refused_and_the_largest_fits(bench: Bench) -> N
         bench.log.act("identify", "consultation", text="x" * 70_000)
     bench.some_act()
     assert bench.verify().abandoned == 0
+
+
+def test_the_longest_line_is_written_and_read_and_a_longer_one_is_not(bench: Bench) -> None:
+    def intent(length: int) -> int:
+        act = bench.log.act("identify", "consultation", text="x" * length)
+        act._lease.end()
+        return len(bench.log.path.read_bytes().splitlines(keepends=True)[-1])
+
+    longest = 1000 + MAX_LINE - intent(1000)
+    assert intent(longest) == MAX_LINE
+    with pytest.raises(ValueError, match="and not more"):
+        intent(longest + 1)
+    assert bench.verify().entries == 3
 
 
 def test_a_missing_log_is_not_begun_anew(bench: Bench) -> None:

@@ -42,6 +42,7 @@ TESTS = {
         "tests/audit/test_syncing.py", "tests/audit/test_erasing.py", "tests/audit/test_reboot.py",
         "tests/audit/test_failing_calls.py", "tests/audit/test_states.py",
         "tests/attacks/test_fork.py", "tests/attacks/test_truncation.py",
+        "tests/attacks/test_key_ranges.py",
     ],
 }  # fmt: skip
 SLOW = "not kill_9 and not eight_processes and not bit_flips and not real_processes"

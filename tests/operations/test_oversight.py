@@ -13,6 +13,7 @@ from fr_cli.casework.oversight import Tally
 from fr_cli.cli.oversight.tables import LEAST, percent, share
 from fr_cli.errors import NoFace, NotAllowed, QualityTooLow
 from fr_cli.operations.drift import watch
+from fr_cli.operations.owed import owed
 from fr_cli.records import Silence
 from tests.conftest import Fr
 from tests.operations.story import (
@@ -154,8 +155,8 @@ def test_an_override_stays_flagged_until_it_is_approved(fr: Fr) -> None:
         assert [one["approved"] for one in fr.json("report")["overrides"]] == [False, False]
         assert fr("report").stdout.count("NOT approved") == 2
         # Each intent repeats what stands open; one of them is approved.
-        owed = {"overrides": [{"act": act} for act in acts]}
-        with bench.audit.act("approve", "administration", owed=owed) as act:
+        log = fr.home / "audit" / "audit.jsonl"
+        with bench.audit.act("approve", "administration", **owed(log).repeated()) as act:
             act.decide(approves=acts[0])
     found = fr.json("report")["overrides"]
     assert [(one["act"], one["operator"], one["approved"]) for one in found] == [

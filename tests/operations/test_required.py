@@ -203,7 +203,7 @@ def test_an_evaluation_in_force_takes_two(
     home.json("approve", tmp_path / "again.json", "--key", two.keys / "bob", "--yes")
     home.json(*words[:-1], asked(tmp_path), "--approved", tmp_path / "again.json")
     document = json.loads((home.home / "evaluation" / "in-force.json").read_text())
-    assert document["evaluation"]["approval"]["approver"] == "bob"
+    assert document["approval"]["approver"] == "bob"
     assert home.identify(jpeg(small(MATED)))["evaluation"]["covers"] is True
 
 
