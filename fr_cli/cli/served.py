@@ -27,7 +27,7 @@ class Served:
     `reads` those that are files to be read: the client reads them, and sends bytes. `writes` are
     those that are to be written, and how: the service sends bytes, the client writes them.
     `confirm` is what is asked at the terminal where `--yes` is due. `unless` is a parameter with
-    which the command needs no home, and is not sent.
+    which the command needs no home, and is not sent; nor is `own`, a secret of this account.
     """
 
     place: Place = "errand"
@@ -37,16 +37,20 @@ class Served:
     writes: Mapping[str, Written] = field(default_factory=dict)
     confirm: str = ""
     unless: str = ""
+    own: str = ""
 
 
 #: Of acts that may take two people: the request that is asked for, and what comes back signed.
 _ASKED: Mapping[str, Written] = {"ask": "new"}
 _APPROVED = ("approved", "signature")
+#: Files to be read that lie beside another one, with this ending, unless they are named.
+BESIDE = {"signature": ("approved", ".sig")}
 
 SERVED = {
     "identify": Served("worker", photo="photo", writes={"html": "page"}),
     "decide": Served(),
     "outcome": Served(),
+    "approve": Served(reads=_APPROVED, writes=_ASKED, unless="request", own="key"),
     "verify": Served("worker", photo="photo"),
     "enroll": Served(feed="source", writes={"rejects": "file"}),
     "purge": Served(
@@ -80,9 +84,7 @@ SERVED = {
     "policy put": Served(reads=("file", *_APPROVED), writes=_ASKED),
 }
 #: What needs no home, or makes one: never sent.
-LOCAL = frozenset(
-    {"demo", "init", "serve", "doctor", "approve", "audit check-proof", "audit witness"}
-)
+LOCAL = frozenset({"demo", "init", "serve", "doctor", "audit check-proof", "audit witness"})
 
 
 def place_of(command: str) -> Place | None:

@@ -18,7 +18,7 @@ import typer
 
 from fr_cli.cli.draft import draft
 from fr_cli.cli.options import read_photo_argument, unchecked
-from fr_cli.cli.served import LOCAL, SERVED, Served, Written
+from fr_cli.cli.served import BESIDE, LOCAL, SERVED, Served, Written
 from fr_cli.cli.wiring import Session
 from fr_cli.errors import (
     ConfigurationError,
@@ -94,7 +94,7 @@ def _ask(words: str, served: Served, given: Mapping[str, Any], session: Session)
     if served.confirm:
         _confirm(served, parameters, session)
     blobs = dict(_read(served, parameters))
-    for name in (served.photo, served.feed, served.unless, *served.reads):
+    for name in (served.photo, served.feed, served.unless, served.own, *served.reads):
         parameters.pop(name, None)
     with contextlib.ExitStack() as stack:
         targets: dict[str, tuple[str, Publish]] = {}
@@ -122,7 +122,7 @@ def _read(served: Served, parameters: Mapping[str, Value]) -> Iterator[tuple[str
     if served.photo:
         yield "photo", read_photo_argument(str(parameters[served.photo]))
     for name in served.reads:
-        value = parameters[name]
+        value = parameters[name] or _beside(name, parameters)
         paths = value if isinstance(value, list) else [str(value)] if value else []
         for number, path in enumerate(paths):
             try:
@@ -135,6 +135,13 @@ def _read(served: Served, parameters: Mapping[str, Value]) -> Iterator[tuple[str
             if len(data) > LARGEST:
                 raise UsageProblem(f"{path} has more than {LARGEST >> 20} MB.")
             yield f"{name}/{number}", data
+
+
+def _beside(name: str, parameters: Mapping[str, Value]) -> str:
+    """The file that is read where none is named; what is missing, the command says."""
+    other, ending = BESIDE.get(name, ("", ""))
+    path = f"{parameters[other]}{ending}" if other and parameters[other] else ""
+    return path if path and Path(path).exists() else ""
 
 
 def _show(session: Session) -> Show:
@@ -230,7 +237,7 @@ def _target(path: Path, how: Written) -> Iterator[Publish]:
     if how == "folder":
         if path.exists():
             raise UsageProblem(f"{path} is there already.", hint="Give a new folder by --out.")
-        yield lambda files: _write_folder(path, files)
+        yield lambda files: _write_folder(path, files) if files else None
         return
     new = how == "new"
     try:

@@ -25,7 +25,7 @@ def test_every_path_is_accounted_for(words: str) -> None:
     paths = {
         param.name for param in command.params if "Path" in str(param.type_descriptor.annotation)
     }
-    special = {served.feed, served.unless, *served.reads, *served.writes} - {""}
+    special = {served.feed, served.unless, served.own, *served.reads, *served.writes} - {""}
     assert paths == special
     assert special | ({served.photo} - {""}) <= names
     assert not served.confirm or "yes" in names
@@ -37,7 +37,7 @@ def test_what_stays_here_exists(words: str) -> None:
 
 
 def test_every_act_of_officers_and_managers_is_served_or_known_to_be_missing() -> None:
-    acts = ACTS["officer"] | ACTS["gallery-manager"] | ACTS["auditor"]
-    missing = {"request", "approve"}  # an option of other commands; done with one's own SSH key
+    acts = ACTS["officer"] | ACTS["reviewer"] | ACTS["gallery-manager"] | ACTS["auditor"]
+    missing = {"request"}  # an option of other commands
     groups = {words.split()[0] for words in SERVED}
     assert {act for act in acts - missing if act not in SERVED and act not in groups} == set()
