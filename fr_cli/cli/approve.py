@@ -112,6 +112,11 @@ def _after(
     from fr_cli.operations.approvals import Consent, Requested
     from fr_cli.operations.approve import approve_after
 
+    if alone and session.maker is not None:
+        raise UsageProblem(
+            "The station has no key of yours to sign with.",
+            hint="Ask with --request FILE, sign it: fr approve FILE; then --approved FILE.",
+        )
     if alone:  # all three steps at once: the home and the key are both here
         try:
             with session.bench() as bench:

@@ -102,8 +102,9 @@ def _ask(words: str, served: Served, given: Mapping[str, Any], session: Session)
     if served.grounds:
         _complete(parameters, session)
     for name, of in served.beside.items():
-        if parameters[of] and not parameters[name]:
-            parameters[name] = f"{parameters[of]}.sig"
+        place = f"{parameters[of]}.sig"
+        if parameters[of] and not parameters[name] and Path(place).exists():
+            parameters[name] = place
     blobs = dict(_read(served, parameters))
     for name in (served.photo, served.feed, served.unless, *served.reads):
         parameters.pop(name, None)
@@ -288,7 +289,7 @@ def _target(path: Path, how: Written) -> Iterator[Publish]:
     if how == "folder":
         if path.exists():
             raise UsageProblem(f"{path} is there already.", hint="Give a new folder by --out.")
-        yield lambda files: _write_folder(path, files)
+        yield lambda files: _write_folder(path, files) if files else None
         return
     new = how == "new"
     try:

@@ -33,6 +33,7 @@ ROLES = {
     "service": ["gallery-manager", "administrator"],
     "officer": ["officer"],
     "second": ["officer"],
+    "reviewer": ["reviewer"],
     "manager": ["gallery-manager"],
     "auditor": ["auditor"],
     "stranger": [],
@@ -116,8 +117,8 @@ class Station:
         assert self.process is not None
         return self.process.pid
 
-    def start(self, *options: str) -> None:
-        """Start it, and wait until it hears."""
+    def start(self, *options: str, **more: str) -> None:
+        """Start it, with more in its environment, and wait until it hears."""
         words = (
             "fr",
             "serve",
@@ -128,7 +129,7 @@ class Station:
             "--everyone",
             *options,
         )
-        self.process = self.desk.start("service", *words)
+        self.process = self.desk.start("service", *words, **more)
         until = time.monotonic() + 60
         while not self._hears():
             if self.process.poll() is not None or time.monotonic() > until:
@@ -167,9 +168,10 @@ class Station:
         """Ask who is in a photo."""
         return self.json(who, "identify", "-", *GROUNDS, *options, stdin=photo, code=code)
 
-    def direct(self, *words: object) -> dict[str, Any]:
+    def direct(self, *words: object, **more: str) -> dict[str, Any]:
         """Run `fr` directly on the home, as the service account; the document."""
-        result = self.desk.run("service", "fr", *words, "--home", self.home, "--json")
+        words = ("fr", *words, "--home", self.home, "--json")
+        result = self.desk.run("service", *words, stdin=b"", **more)
         assert result.code in (0, 100), (result.code, result.stdout, result.stderr)
         return result.document
 
