@@ -29,7 +29,7 @@ class Served:
     `confirm` is what is asked at the terminal where `--yes` is due. `unless` is a parameter with
     which the command needs no home, and is not sent. `grounds`: what the policy wants to know of a
     search is asked at a terminal where it is left out. `beside` are files that lie by default where
-    another one does, with `.sig` behind its name. `own` are paths that a station does not take.
+    another one does, with `.sig` behind its name. `own` are never sent: secrets of this account.
     """
 
     place: Place = "errand"

@@ -106,7 +106,7 @@ def _ask(words: str, served: Served, given: Mapping[str, Any], session: Session)
         if parameters[of] and not parameters[name] and Path(place).exists():
             parameters[name] = place
     blobs = dict(_read(served, parameters))
-    for name in (served.photo, served.feed, served.unless, *served.reads):
+    for name in (served.photo, served.feed, served.unless, *served.own, *served.reads):
         parameters.pop(name, None)
     with contextlib.ExitStack() as stack:
         targets: dict[str, tuple[str, Publish]] = {}
