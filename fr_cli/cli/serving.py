@@ -191,6 +191,8 @@ def _folder() -> Iterator[Path]:
     before = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.chdir(made)
+        if not os.access(Path.home(), os.W_OK):  # matplotlib would leave a folder in /tmp
+            os.environ["MPLCONFIGDIR"] = str(made)
         yield made
     finally:
         os.fchdir(before)

@@ -34,9 +34,11 @@ CALLS = (
     "mkdirat,mknod,mknodat,truncate,write,pwrite64,writev,pwritev,pwritev2,sendfile,splice,"
     "copy_file_range,mmap,socket,io_uring_setup"
 )
-#: What a search writes: its entries, and the database's own bookkeeping of readers.
+#: What a search writes: its entries, policy and calibration by their SHA-256 when they are new, and
+#: the database's own bookkeeping of readers.
 ALLOWED = re.compile(
     r"audit/(audit\.jsonl|frontier\.json|sync[\w.-]*|leases/(new-)?[0-9a-f]{32})"
+    r"|audit/in-force(/[0-9a-f]{64}(\.[0-9]+)?)?"
     r"|gallery/gallery\.db(-wal|-shm)?"
 )
 
