@@ -13,7 +13,12 @@ from fr_cli.cli.wiring import session_of
 if TYPE_CHECKING:
     from fr_cli.face.catalogue import Model
 
-app = typer.Typer(help="Fetch and check weights.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(
+    help="Fetch and check weights.",
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
 
 AcceptLicence = Annotated[
     bool, typer.Option("--accept-licence", help="Accept licences that are not free for every use.")

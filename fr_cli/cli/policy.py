@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     help="Show, check and change the policy.",
+    add_completion=False,
     no_args_is_help=True,
     rich_markup_mode=None,
 )

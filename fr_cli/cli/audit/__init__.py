@@ -8,6 +8,7 @@ from fr_cli.cli.audit import disclose, expire, proofs, rotate, show, stamp, veri
 
 app = typer.Typer(
     help="Check, prove, read and look after the signed log.",
+    add_completion=False,
     no_args_is_help=True,
     rich_markup_mode=None,
 )

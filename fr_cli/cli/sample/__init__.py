@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     help="Draw dip samples of the references, and say how many are wrong.",
+    add_completion=False,
     no_args_is_help=True,
     rich_markup_mode=None,
 )

@@ -30,6 +30,7 @@ SHOWN = 50
 
 app = typer.Typer(
     help="Keep watchlists: who may be searched for, why, and until when.",
+    add_completion=False,
     no_args_is_help=True,
     rich_markup_mode=None,
 )
