@@ -22,7 +22,7 @@ from fr_cli.audit.rotation import rotation_in
 from fr_cli.audit.storage import Tail, read_tail, snapshot
 from fr_cli.audit.trust import Keys, Trusted, changed, check_signed
 from fr_cli.errors import AuditBroken, UsageProblem
-from fr_cli.records import Head, Listener, Silence
+from fr_cli.records import Listener, Silence
 
 Chooser = Callable[[Line], bool]
 
@@ -198,7 +198,3 @@ class Reading:
     def consistency(self, old: int) -> Consistency:
         """The proof from the head of size `old`, whose last line was chosen."""
         return Consistency(old, tuple(self._paths.consistency(old)), self.note)
-
-    def head_at(self, index: int) -> Head:
-        """The head of the size that ends with a chosen line."""
-        return Head(index + 1, self._chosen[index].root)

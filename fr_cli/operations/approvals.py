@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from fr_cli.audit.entry import JSON, operator
+from fr_cli.audit.entry import JSON
 from fr_cli.audit.log import Act
 from fr_cli.authority.approval import Request, approvers, make, parse
 from fr_cli.authority.identity import Person
@@ -188,7 +188,7 @@ def _repeated(bench: Bench, found: Owed) -> dict[str, JSON]:
 
 def _judged(bench: Bench) -> Second:
     """Hold what the operator brings against everything but the act itself and the log's past."""
-    consent, person = bench.consent, Person.of(bench.asker or operator())
+    consent, person = bench.consent, bench.person
     second = Second(owed(bench.audit.path), consent, person, trouble=consent.trouble)
     if consent.override:
         second.told["override"] = reasoned(consent.override)["reason"]

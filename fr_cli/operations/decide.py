@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from fr_cli.audit.entry import JSON, operator
+from fr_cli.audit.entry import JSON
 from fr_cli.audit.storage import APPENDING, locked
 from fr_cli.authority.identity import Person
 from fr_cli.casework import decisions as rules
@@ -87,11 +87,6 @@ class Pending:
     head: Head
 
 
-def asking(bench: Bench) -> Person:
-    """Who asks."""
-    return Person.of(bench.asker or operator())
-
-
 def decide(order: Order, bench: Bench, ask: Ask | None = None) -> Decided:
     """Record a decision; what others decided is neither shown nor told before it is final.
 
@@ -101,7 +96,7 @@ def decide(order: Order, bench: Bench, ask: Ask | None = None) -> Decided:
     words = reasoned(order.reason)
     if not words:
         raise UsageProblem("A decision needs a reason.", hint="Give it with --reason, in words.")
-    log, person = bench.audit.path, asking(bench)
+    log, person = bench.audit.path, bench.person
     found = seek(log, order.search)
     search_id = found.id if isinstance(found, Search) else sought(order.search)
     known = names(bench, _subjects(found)) if isinstance(found, Search) else {}
@@ -142,7 +137,7 @@ def pending(bench: Bench) -> Pending:
 
     Whether another operator has decided is not told, so that no one learns of a disagreement.
     """
-    person, policy = asking(bench), bench.policy.decisions
+    person, policy = bench.person, bench.policy.decisions
     with bench.act("decide", "consultation", asked={"what": "pending"}) as act:
         rows, purged, now = [], 0, datetime.now(UTC)
         searches = owed(bench.audit.path)

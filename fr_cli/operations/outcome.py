@@ -10,7 +10,6 @@ from fr_cli.casework.outcomes import Outcome
 from fr_cli.casework.searches import Search
 from fr_cli.errors import UsageProblem
 from fr_cli.operations.bench import Bench
-from fr_cli.operations.decide import asking
 from fr_cli.operations.grounds import reasoned
 from fr_cli.operations.searches import leaked, leaks, names, seek, sought
 from fr_cli.records import Head
@@ -49,5 +48,5 @@ def record(search: str, what: str, reason: str, bench: Bench, *, instead_of: str
         rules.check(what, instead_of, found.outcomes, listed=bool(found.candidates))
         act.decide(what=what, **({"instead_of": instead_of} if instead_of else {}))
     assert act.head is not None
-    new = Outcome(act.id, "", asking(bench), what, instead_of, reason)
+    new = Outcome(act.id, "", bench.person, what, instead_of, reason)
     return Recorded(found.id, what, rules.standing([*found.outcomes, new]), act.head)

@@ -1,12 +1,11 @@
 """The bench of a service: models, keys, policy and a generation stay; who asks changes.
 
 Each request gets a bench of its own, made of what is kept where that is still what the home says
-now: policy and keys by their bytes, models by their fingerprint, the generation by its file.
+now: keys by their bytes, models by their fingerprint, the generation by its file.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
@@ -32,7 +31,6 @@ class Kept:
         self.passphrase = Passphrase(None)
         self.signer: SigningKey | None = None
         self.site_key: SiteKey | None = None
-        self.policy: tuple[Policy, str] | None = None
         self.pipeline: tuple[object, FacePipeline] | None = None
         self.generation = Warm()
 
@@ -71,9 +69,7 @@ class StationBench(Bench):
     def _policy(self) -> tuple[Policy, str]:
         from fr_cli.authority.policy import load_policy
 
-        known = self._kept.policy
-        if known is None or known[1] != _digest(self.site.policy):
-            known = self._kept.policy = load_policy(self.site.policy)
+        known = load_policy(self.site.policy)  # which remembers it by its bytes
         if not known[0].operators:
             raise ConfigurationError(
                 "The policy names no operators, so nobody may ask this service.",
@@ -107,10 +103,3 @@ class StationBench(Bench):
         """Remember the key that signs now; everything else is the worker's to close."""
         if "audit" in self.__dict__:
             self._kept.signer = self.audit.signer
-
-
-def _digest(path: Path) -> str:
-    try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError:
-        return ""  # whoever loads it says why
