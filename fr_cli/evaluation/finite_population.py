@@ -64,8 +64,11 @@ def of_all(strata: Sequence[Stratum], level: float = 0.95) -> Share:
         return of_stratum(strata[0], level)
     everything = sum(one.population for one in strata)
     weights = [one.population / everything for one in strata]
-    least = sum(w * one.cases / one.drawn for w, one in zip(weights, strata, strict=True))
-    most = least + sum(w * one.unclear / one.drawn for w, one in zip(weights, strata, strict=True))
+    # Divided last, so that rounding cannot carry a share of one beyond one.
+    least = sum(one.population * one.cases / one.drawn for one in strata) / everything
+    most = (
+        sum(one.population * (one.cases + one.unclear) / one.drawn for one in strata) / everything
+    )
     spread = sum(
         w**2 * (1 - one.drawn / one.population) / one.drawn
         for w, one in zip(weights, strata, strict=True)

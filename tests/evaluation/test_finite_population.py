@@ -78,6 +78,12 @@ def test_the_interval_of_strata_covers_as_often_as_it_says(wrong: tuple[int, ...
     assert covered >= 0.95 * 2000 - 3 * (2000 * 0.95 * 0.05) ** 0.5
 
 
+def test_everybody_a_case_is_a_share_of_one_and_no_more() -> None:
+    share = of_all([Stratum(381, 265, 265, 0), Stratum(1, 1, 0, 1)])
+    assert share.value < 1
+    assert share.high == 1
+
+
 @given(st.integers(1, 400), st.integers(1, 400), st.data())
 def test_the_value_lies_within_and_what_was_seen_is_certain(
     first: int, second: int, data: st.DataObject
