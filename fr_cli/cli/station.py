@@ -9,9 +9,8 @@ import contextlib
 import json
 import os
 import pwd
-import socket
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,35 +18,30 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from fr_cli.cli.draft import draft
+from fr_cli.cli.exchange import exchange
 from fr_cli.cli.options import read_photo_argument, unchecked
-from fr_cli.cli.served import LOCAL, SERVED, Served, Written
+from fr_cli.cli.served import LOCAL, SERVED, Served
 from fr_cli.cli.wiring import Session
+from fr_cli.cli.written import Publish, written
 from fr_cli.errors import (
     ConfigurationError,
     FrError,
     NotAllowed,
     NotServed,
-    OutputFailed,
-    StationUnreachable,
     UsageProblem,
 )
-from fr_cli.service.frame import REPLY, Frame, GoneError, NotAFrameError, receive, send
+from fr_cli.service.frame import Frame
 from fr_cli.service.request import Request, Show, Value
 
 if TYPE_CHECKING:
     from fr_cli.operations.doctor import Check
 
-#: Seconds that a request may take to be sent, and its answer to come: an errand may be long.
-SENDING, WAITING = 60.0, 7 * 3600.0
 #: What stands for a file of the answer in what is printed of it.
 MADE = "fr-file-"
 #: Bytes of a file that is sent with a request: a head, a key, a list.
 LARGEST = 8 * 2**20
 
 _GROUNDS = ("case", "reason", "place", "supervisor", "necessity")
-
-Publish = Callable[[Mapping[str, bytes]], None]
 
 
 def route(context: typer.Context, session: Session) -> None:
@@ -114,10 +108,10 @@ def _ask(words: str, served: Served, given: Mapping[str, Any], session: Session)
             path = parameters[name]
             parameters[name] = bool(path)
             if path:
-                targets[name] = (str(path), stack.enter_context(_target(Path(str(path)), how)))
+                targets[name] = (str(path), stack.enter_context(written(Path(str(path)), how)))
         request = Request(words, parameters, _show(session), blobs)
         source = Path(str(given[served.feed])) if served.feed else None
-        reply = _exchange(request, source, session)
+        reply = exchange(request, source, session)
         code = _print(reply, targets, session)
     raise typer.Exit(code)
 
@@ -128,7 +122,7 @@ class _Rules:
     def __init__(self, session: Session) -> None:
         from fr_cli.authority.identity import Person
 
-        reply = _exchange(Request("policy show", {}, Show(json=True)), None, session)
+        reply = exchange(Request("policy show", {}, Show(json=True)), None, session)
         if error := reply.body["error"]:
             raise NotAllowed(str(error["message"]), hint=str(error["hint"]))
         said = json.loads(reply.blobs[":out"])
@@ -203,59 +197,19 @@ def _show(session: Session) -> Show:
     return Show(session.output.as_json, screen.width, colour)
 
 
-def _exchange(request: Request, source: Path | None, session: Session) -> Frame:
-    assert session.station is not None
-    try:
-        with connected(session.station) as line:
-            try:
-                send(line, request.frame(), SENDING)
-                if source is not None:
-                    return _send_feed(line, source, session)
-            except (BrokenPipeError, ConnectionResetError):
-                pass  # it has refused before it had read all, and says why
-            return receive(line, REPLY, WAITING)
-    except (GoneError, NotAFrameError, OSError) as trouble:
-        raise StationUnreachable(
-            f"The station at {session.station} broke off: {trouble}.",
-            hint="The log of the station says whether the act was carried out.",
-        ) from trouble
-
-
 def examined(session: Session) -> Check:
     """Whether the station answers, and lets this account ask."""
     from fr_cli.operations.doctor import Check
 
     name, what = "station", f"This account asks the station at {session.station}"
     try:
-        error = _exchange(Request("status", {}, Show(json=True)), None, session).body["error"]
+        error = exchange(Request("status", {}, Show(json=True)), None, session).body["error"]
     except FrError as trouble:
         return Check(name, "fail", f"{what}. {trouble.message}", trouble.hint, trouble.code)
     if error:
         said = str(error["message"])
         return Check(name, "fail", f"{what}. {said}", str(error["hint"]), int(error["code"]))
     return Check(name, "ok", f"{what}, and it answers; its own account runs fr doctor --home DIR")
-
-
-def _send_feed(line: socket.socket, source: Path, session: Session) -> Frame:
-    from fr_cli.operations.manifest import Manifest
-    from fr_cli.service.feed import send_feed
-
-    supply = Manifest(source)
-    rows = session.listener.track(supply.rows(), "Sending", supply.total)
-    return send_feed(line, supply, rows)
-
-
-@contextlib.contextmanager
-def connected(station: Path) -> Iterator[socket.socket]:
-    """A line to the station; StationUnreachable."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as line:
-        try:
-            line.connect(str(station))
-        except OSError as trouble:
-            raise StationUnreachable(
-                f"The station at {station} does not answer: {trouble.strerror or trouble}."
-            ) from trouble
-        yield line
 
 
 def _print(reply: Frame, targets: Mapping[str, tuple[str, Publish]], session: Session) -> int:
@@ -276,57 +230,3 @@ def _print(reply: Frame, targets: Mapping[str, tuple[str, Publish]], session: Se
         said = (str(error[key]) for key in ("message", "hint"))
         return session.output.fail_with(str(error["name"]), int(error["code"]), *said)
     return int(reply.body["code"])
-
-
-@contextlib.contextmanager
-def _target(path: Path, how: Written) -> Iterator[Publish]:
-    """Open what is to be written before the request is sent, so that it cannot fail after."""
-    if how == "page":
-        with draft(path, None) as page:
-            assert page is not None
-            yield lambda files: page.publish(files[""])
-        return
-    if how == "folder":
-        if path.exists():
-            raise UsageProblem(f"{path} is there already.", hint="Give a new folder by --out.")
-        yield lambda files: _write_folder(path, files) if files else None
-        return
-    new = how == "new"
-    try:
-        file = path.open("xb" if new else "wb")
-    except OSError as trouble:
-        raise ConfigurationError(
-            f"{path} cannot be written: {trouble.strerror}.",
-            hint="Give the path of a new file." if new else "Choose another path.",
-        ) from trouble
-    written = False
-
-    def publish(files: Mapping[str, bytes]) -> None:
-        nonlocal written
-        if "" in files:
-            file.write(files[""])
-            file.flush()
-            written = True
-
-    try:
-        with file:
-            yield publish
-    except OSError as trouble:
-        raise OutputFailed(f"{path} cannot be written: {trouble.strerror}.") from trouble
-    finally:
-        if new and not written:
-            path.unlink(missing_ok=True)
-
-
-def _write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
-    try:
-        folder.mkdir(mode=0o700)
-        for name, data in files.items():
-            parts = Path(name).parts
-            if not parts or Path(name).is_absolute() or ".." in parts:
-                raise FrError(f"The station sent a file of the name {name!r}.")
-            place = folder.joinpath(*parts)
-            place.parent.mkdir(parents=True, exist_ok=True)
-            place.write_bytes(data)
-    except OSError as trouble:
-        raise OutputFailed(f"{folder} cannot be written: {trouble.strerror}.") from trouble

@@ -25,7 +25,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fr_cli.cli.station import connected
+from fr_cli.cli.exchange import connected
 from fr_cli.face import weights
 from fr_cli.gallery import gallery as gallery_module
 from fr_cli.operations.bench import Bench
