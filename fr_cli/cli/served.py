@@ -44,6 +44,10 @@ class Served:
     own: tuple[str, ...] = ()
 
 
+#: How a file that came with a request, and one of the answer, are named where the command runs, and
+#: in what it prints: the client puts its own paths in their place. Short, for tables have columns.
+CAME, MADE = "fr-came-", "fr-file-"
+
 #: What a second person has signed, and that signature.
 SECONDED = ("approved", "signature")
 SIGNED = {"signature": "approved"}

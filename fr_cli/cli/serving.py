@@ -21,7 +21,7 @@ import typer
 
 from fr_cli.cli.commands import Commands
 from fr_cli.cli.output import Output, Screen
-from fr_cli.cli.served import SERVED, Served
+from fr_cli.cli.served import CAME, MADE, SERVED, Served
 from fr_cli.cli.wiring import Session
 from fr_cli.errors import ConfigurationError, FrError, NotAllowed, PhotoUnreadable, UsageProblem
 from fr_cli.service.bench import Kept, StationBench
@@ -37,9 +37,6 @@ if TYPE_CHECKING:
 
 #: A file system in memory: what is written for a client touches no disk.
 MEMORY = Path("/dev/shm")  # noqa: S108
-#: How a file of the answer is named where it is made, and in what is printed of it: short, for the
-#: client puts its own path in its place.
-MADE = "fr-file-"
 
 
 class Station:
@@ -167,7 +164,7 @@ def _read(name: str, blobs: Mapping[str, bytes], folder: Path) -> list[str]:
     for blob, data in blobs.items():
         what, _, number = blob.partition("/")
         if what == name and number.isdecimal():
-            place = f"{name}-{int(number)}"
+            place = f"{CAME}{name}-{int(number)}"
             (folder / place).write_bytes(data)
             places.append(place)
     return places

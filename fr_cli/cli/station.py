@@ -20,7 +20,7 @@ import typer
 
 from fr_cli.cli.exchange import exchange
 from fr_cli.cli.options import read_photo_argument, unchecked
-from fr_cli.cli.served import LOCAL, SERVED, Served
+from fr_cli.cli.served import CAME, LOCAL, MADE, SERVED, Served
 from fr_cli.cli.wiring import Session
 from fr_cli.cli.written import Publish, written
 from fr_cli.errors import (
@@ -36,8 +36,6 @@ from fr_cli.service.request import Request, Show, Value
 if TYPE_CHECKING:
     from fr_cli.operations.doctor import Check
 
-#: What stands for a file of the answer in what is printed of it.
-MADE = "fr-file-"
 #: Bytes of a file that is sent with a request: a head, a key, a list.
 LARGEST = 8 * 2**20
 
@@ -99,6 +97,11 @@ def _ask(words: str, served: Served, given: Mapping[str, Any], session: Session)
         place = f"{parameters[of]}.sig"
         if parameters[of] and not parameters[name] and Path(place).exists():
             parameters[name] = place
+    sent = {
+        f"{CAME}{name}-{number}": path
+        for name in served.reads
+        for number, path in enumerate(_paths(parameters[name]))
+    }
     blobs = dict(_read(served, parameters))
     for name in (served.photo, served.feed, served.unless, *served.own, *served.reads):
         parameters.pop(name, None)
@@ -112,7 +115,7 @@ def _ask(words: str, served: Served, given: Mapping[str, Any], session: Session)
         request = Request(words, parameters, _show(session), blobs)
         source = Path(str(given[served.feed])) if served.feed else None
         reply = exchange(request, source, session)
-        code = _print(reply, targets, session)
+        code = _print(reply, sent, targets, session)
     raise typer.Exit(code)
 
 
@@ -171,13 +174,15 @@ def _confirm(served: Served, parameters: dict[str, Value], session: Session) -> 
         parameters["yes"] = True
 
 
+def _paths(value: Value) -> list[str]:
+    return value if isinstance(value, list) else [str(value)] if value else []
+
+
 def _read(served: Served, parameters: Mapping[str, Value]) -> Iterator[tuple[str, bytes]]:
     if served.photo:
         yield "photo", read_photo_argument(str(parameters[served.photo]))
     for name in served.reads:
-        value = parameters[name]
-        paths = value if isinstance(value, list) else [str(value)] if value else []
-        for number, path in enumerate(paths):
+        for number, path in enumerate(_paths(parameters[name])):
             try:
                 with Path(path).open("rb") as file:
                     data = file.read(LARGEST + 1)
@@ -212,21 +217,30 @@ def examined(session: Session) -> Check:
     return Check(name, "ok", f"{what}, and it answers; its own account runs fr doctor --home DIR")
 
 
-def _print(reply: Frame, targets: Mapping[str, tuple[str, Publish]], session: Session) -> int:
-    error = reply.body["error"]
+def _print(
+    reply: Frame,
+    sent: Mapping[str, str],
+    targets: Mapping[str, tuple[str, Publish]],
+    session: Session,
+) -> int:
+    """Print an answer with this account's own paths, and write its files; the exit code."""
+    made = {MADE + name: path for name, (path, _) in targets.items()}
+
+    def ours(text: str, as_json: bool = False) -> str:
+        for stands, path in sorted({**sent, **made}.items(), reverse=True):
+            text = text.replace(stands, json.dumps(path)[1:-1] if as_json else path)
+        return text
+
     printed, note = (reply.blobs.get(name, b"").decode() for name in (":out", ":err"))
-    if not error:
-        for name, (path, publish) in targets.items():
-            stands_for = json.dumps(path)[1:-1] if session.output.as_json else path
-            printed = printed.replace(MADE + name, stands_for)
-            note = note.replace(MADE + name, path)
-            publish({
-                one.removeprefix(name).removeprefix("/"): data
-                for one, data in reply.blobs.items()
-                if one.partition("/")[0] == name
-            })  # fmt: skip
-    session.output.pass_on(printed, note)
-    if error:
-        said = (str(error[key]) for key in ("message", "hint"))
+    if error := reply.body["error"]:
+        session.output.pass_on(printed, ours(note))
+        said = (ours(str(error[key])) for key in ("message", "hint"))
         return session.output.fail_with(str(error["name"]), int(error["code"]), *said)
+    for name, (_, publish) in targets.items():
+        publish({
+            one.removeprefix(name).removeprefix("/"): data
+            for one, data in reply.blobs.items()
+            if one.partition("/")[0] == name
+        })  # fmt: skip
+    session.output.pass_on(ours(printed, session.output.as_json), ours(note))
     return int(reply.body["code"])

@@ -53,6 +53,9 @@ def test_a_purge_is_asked_signed_and_carried_out(own: Station) -> None:
     shutil.chown(theirs / "request.json", second)
     signed = own.fr("second", "approve", theirs / "request.json", "--key", key, "--yes")
     assert signed.code == 0, signed
+    unsigned = own.fr("manager", *PURGE, "--approved", request)
+    assert unsigned.code != 0
+    assert f"{request}.sig cannot be read" in unsigned.stderr.replace("\n", "")
     shutil.copy(theirs / "request.json.sig", mine / "request.json.sig")
     shutil.chown(mine / "request.json.sig", manager)
     report = own.json("manager", *PURGE, "--approved", request)
