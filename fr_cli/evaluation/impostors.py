@@ -107,16 +107,6 @@ class Comparisons:
     nonmated: ImpostorSample
 
 
-def impostor_sample(
-    templates: NDArray[np.float32],
-    subjects: NDArray[np.int64],
-    excluded: Collection[tuple[int, int]] = (),
-    tail_size: int = 100_000,
-) -> ImpostorSample:
-    """The non-mated half of `compare_all`."""
-    return compare_all(templates, subjects, excluded, tail_size=tail_size).nonmated
-
-
 def compare_all(
     templates: NDArray[np.float32],
     subjects: NDArray[np.int64],

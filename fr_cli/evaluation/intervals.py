@@ -16,7 +16,6 @@ chooses, and says which it took:
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -148,25 +147,6 @@ def _exact(k: float, n: float, level: float) -> Interval:
     return low, high
 
 
-def wilson(successes: int, trials: int, level: float = 0.95) -> Interval:
-    """The score interval of a proportion, (low, high) in [0, 1]: right on average.
-
-    Wilson, JASA 22 (1927). Shorter than Clopper–Pearson, at times a little too short.
-    Raises as `clopper_pearson` does.
-    """
-    from scipy.special import ndtri
-
-    _check(successes, trials, level)
-    if trials == 0:
-        return 0.0, 1.0
-    z = float(ndtri((1.0 + level) / 2.0))
-    rate, weight = successes / trials, z * z / trials
-    middle = (rate + weight / 2.0) / (1.0 + weight)
-    half = z * math.sqrt(rate * (1.0 - rate) / trials + weight / (4.0 * trials)) / (1.0 + weight)
-    # Rounding must not push the interval off the rate itself at 0 and 1.
-    return max(min(middle - half, rate), 0.0), min(max(middle + half, rate), 1.0)
-
-
 def bound_when_none(trials: int, level: float = 0.95) -> float:
     """The one-sided upper bound of a rate of which no case was seen: about 3/n at 95 %.
 
@@ -188,41 +168,6 @@ def trials_needed(rate: float, level: float = 0.95) -> int:
     if not 0.0 < rate < 1.0:
         raise ValueError(f"a rate to be shown lies in (0, 1), not {rate}")
     return math.ceil(math.log(1.0 - level) / math.log1p(-rate))
-
-
-def bootstrap_over_subjects(
-    statistic: Callable[[NDArray[np.intp]], float],
-    subjects: NDArray[np.generic],
-    *,
-    draws: int = 1000,
-    level: float = 0.95,
-    seed: int = 0,
-) -> Interval:
-    """The percentile interval of a statistic when people, not photographs, are drawn anew.
-
-    `subjects`, shape (n,), says whose each observation is. In each draw as many subjects as
-    there are are drawn with replacement, with all their observations, and `statistic` gets the
-    row numbers (with repeats). Draws in which it is NaN (nothing to count) are left out.
-    The same seed gives the same interval. Raises ValueError for no observations, draws < 2, a
-    level outside (0, 1), or a statistic that is NaN in every draw.
-    """
-    if subjects.size == 0 or draws < 2 or not 0.0 < level < 1.0:
-        raise ValueError("a bootstrap needs observations, at least 2 draws and a level in (0, 1)")
-    rng = np.random.default_rng(seed)
-    people, whose = np.unique(subjects, return_inverse=True)
-    chance = np.full(people.size, 1.0 / people.size)
-    rows = np.arange(whose.size)
-    values = np.array(
-        [
-            statistic(np.repeat(rows, rng.multinomial(people.size, chance)[whose]))
-            for _ in range(draws)
-        ]
-    )
-    values = values[~np.isnan(values)]
-    if values.size == 0:
-        raise ValueError("the statistic was undefined in every draw")
-    low, high = np.quantile(values, [(1.0 - level) / 2.0, (1.0 + level) / 2.0])
-    return float(low), float(high)
 
 
 def _check(successes: int, trials: int, level: float) -> None:

@@ -20,14 +20,12 @@ cosine, and in 81 to 92 % when each brought 30 %.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fr_cli.decision.calibration import ANCHOR_FMR, Calibration, Data, Tail
+from fr_cli.decision.calibration import Calibration, Data, Tail
 from fr_cli.evaluation.extrapolation import Extrapolation
 from fr_cli.evaluation.impostors import BINS, ImpostorSample
 
@@ -134,35 +132,6 @@ def _wanted(sample: ImpostorSample, fraction: float) -> int:
     if wanted * 20 > sample.comparisons:
         raise ValueError(f"{sample.comparisons:,} comparisons are too few for a tail")
     return wanted
-
-
-@dataclass(frozen=True)
-class Stability:
-    """What one choice of u gives: the fit, and the cosine of the anchor FMR 1.67e-8 under it."""
-
-    fraction: float
-    exceedances: int
-    tail: Tail
-    anchor_cosine: float
-
-
-def stability(
-    sample: ImpostorSample, fractions: Sequence[float] = (1e-3, 3e-4, 1e-4, 3e-5, 1e-5)
-) -> list[Stability]:
-    """The fit at several heights of u; a ξ and an anchor that hold still speak for the fit.
-
-    Heights for which the sample holds too few comparisons (or under 50 exceedances) are left
-    out.
-    """
-    rows = []
-    for fraction in fractions:
-        wanted = round(fraction * sample.comparisons)
-        if 50 <= wanted < sample.cosines.size:
-            peaks = _peaks(sample, wanted)
-            tail = _tail(sample, peaks)
-            anchor = tail.cosine(-math.log(ANCHOR_FMR))
-            rows.append(Stability(fraction, peaks.excesses.size, tail, anchor))
-    return rows
 
 
 def fit_calibration(

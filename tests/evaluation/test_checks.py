@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fr_cli.evaluation.checks import Suspect, beyond_chance, mated_pairs, strangers, suspects
-from fr_cli.evaluation.impostors import impostor_sample
+from fr_cli.evaluation.impostors import compare_all
 from tests.evaluation import scores
 
 PEOPLE = 250
@@ -23,7 +23,7 @@ def crowd(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
 
 def found(templates: np.ndarray, subjects: np.ndarray) -> list[Suspect]:
     probes = np.arange(subjects.size) % 2 == 1
-    return suspects(templates, subjects, probes, impostor_sample(templates, subjects))
+    return suspects(templates, subjects, probes, compare_all(templates, subjects).nonmated)
 
 
 def test_a_clean_set_raises_about_one_doubt() -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from fr_cli.evaluation.group_fmr import cosines_to_compare_at, group_fmr
-from fr_cli.evaluation.impostors import impostor_sample
+from fr_cli.evaluation.impostors import compare_all
 
 RNG = np.random.default_rng(4)
 SUBJECTS = np.repeat(np.arange(60), 3)
@@ -32,7 +32,7 @@ def by_hand(cosine: float) -> dict[tuple[int, int], tuple[int, int]]:
 
 
 def test_each_cell_counts_its_pairs() -> None:
-    sample = impostor_sample(TEMPLATES, SUBJECTS, EXCLUDED, tail_size=10**6)
+    sample = compare_all(TEMPLATES, SUBJECTS, EXCLUDED, tail_size=10**6).nonmated
     found = group_fmr(sample, GROUPS, ("x", "y"), 0.80001)
     expected = by_hand(0.80001)
     for cell in found.cells:
@@ -48,14 +48,14 @@ def test_each_cell_counts_its_pairs() -> None:
 
 
 def test_no_match_leaves_the_rule_of_three_on_pairs_of_people() -> None:
-    sample = impostor_sample(TEMPLATES, SUBJECTS, tail_size=10**6)
+    sample = compare_all(TEMPLATES, SUBJECTS, tail_size=10**6).nonmated
     found = group_fmr(sample, GROUPS, ("x", "y"), 0.999999)
     assert found.cells[0].rate.value == 0.0
     assert found.cells[0].rate.high == pytest.approx(3 / (20 * 19 / 2))
 
 
 def test_it_asks_for_what_the_sample_keeps() -> None:
-    sample = impostor_sample(TEMPLATES, SUBJECTS, tail_size=50)
+    sample = compare_all(TEMPLATES, SUBJECTS, tail_size=50).nonmated
     with pytest.raises(ValueError, match="does not keep"):
         group_fmr(sample, GROUPS, ("x", "y"), 0.1)
     with pytest.raises(ValueError, match="for each subject"):
@@ -63,8 +63,8 @@ def test_it_asks_for_what_the_sample_keeps() -> None:
 
 
 def test_the_cosines_are_those_of_the_pooled_rates_with_enough_above() -> None:
-    sample = impostor_sample(TEMPLATES, SUBJECTS, tail_size=10**6)
+    sample = compare_all(TEMPLATES, SUBJECTS, tail_size=10**6).nonmated
     (cosine,) = cosines_to_compare_at(sample)  # 1e-2; 1e-3 of 15,930 are 16, too few
     assert (sample.cosines > cosine).sum() == 159
-    more = impostor_sample(np.tile(TEMPLATES, (2, 1)), np.repeat(np.arange(120), 3))
+    more = compare_all(np.tile(TEMPLATES, (2, 1)), np.repeat(np.arange(120), 3)).nonmated
     assert len(cosines_to_compare_at(more)) == 2  # 1e-3 of 64,260 are 64

@@ -13,7 +13,6 @@ from fr_cli.evaluation.impostors import (
     Comparisons,
     ImpostorSample,
     compare_all,
-    impostor_sample,
 )
 
 
@@ -42,7 +41,7 @@ def one_by_one() -> list[tuple[float, int, int]]:
 def sample(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> ImpostorSample:
     monkeypatch.setattr(impostors, "_ROWS", request.param[0])
     monkeypatch.setattr(impostors, "_COLUMNS", request.param[1])
-    return impostor_sample(TEMPLATES, SUBJECTS, EXCLUDED, tail_size=300)
+    return compare_all(TEMPLATES, SUBJECTS, EXCLUDED, tail_size=300).nonmated
 
 
 def test_every_pair_once(sample: ImpostorSample) -> None:
@@ -115,12 +114,12 @@ def test_weights_count_subjects(sample: ImpostorSample) -> None:
 
 
 def test_a_tail_larger_than_everything() -> None:
-    everything = impostor_sample(TEMPLATES, SUBJECTS, EXCLUDED, tail_size=10**6)
+    everything = compare_all(TEMPLATES, SUBJECTS, EXCLUDED, tail_size=10**6).nonmated
     assert everything.cosines.size == everything.comparisons
 
 
 def test_equal_photographs_of_two_people_stay_in_the_last_bin() -> None:
-    twins = impostor_sample(np.repeat(photographs(1), 2, axis=0), np.array([0, 1]))
+    twins = compare_all(np.repeat(photographs(1), 2, axis=0), np.array([0, 1])).nonmated
     assert twins.counts[-1] == 1
     assert twins.counts.sum() == 1
     assert twins.cosines.max() <= 1.0
@@ -142,4 +141,4 @@ def test_what_cannot_be_compared(
     templates: np.ndarray, subjects: np.ndarray, excluded: set[tuple[int, int]], tail: int
 ) -> None:
     with pytest.raises(ValueError):
-        impostor_sample(templates, subjects, excluded, tail)
+        compare_all(templates, subjects, excluded, tail_size=tail)
