@@ -47,7 +47,7 @@ def forward_of(model: Model, weights: bytes, parts: Sequence[bytes]) -> Forward:
 def _deepface(model: Model, weights: bytes) -> Forward:
     def session(file_name: str, source_url: object) -> object:
         _same(file_name, model)
-        return _session(weights)
+        return onnx_session(weights)
 
     with (
         _client(model, "onnx") as client,
@@ -88,7 +88,7 @@ def _forward(client: Any) -> Forward:
 def _onnx(model: Model, weights: bytes) -> Forward:
     import numpy as np
 
-    session = _session(weights)
+    session = onnx_session(weights)
     name = session.get_inputs()[0].name
 
     def forward(fed: NDArray[np.float32]) -> Any:
@@ -97,7 +97,8 @@ def _onnx(model: Model, weights: bytes) -> Forward:
     return forward
 
 
-def _session(weights: bytes) -> Any:
+def onnx_session(weights: bytes) -> Any:
+    """A graph on onnxruntime: one thread, for workers are processes, and no telemetry."""
     # Since 1.29 onnxruntime keeps a device id and a record of each run in the account's cache
     # folder, and sends them over the network; it looks at this once, when it is first imported.
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
@@ -133,7 +134,7 @@ def _client(model: Model, engine: str) -> Iterator[Any]:
     """DeepFace's class of the model on this engine, to be called within the block."""
     os.environ["DEEPFACE_BACKEND_ENGINE"] = engine
     os.environ["DEEPFACE_LOG_LEVEL"] = "50"  # it logs to standard output
-    os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # see _session
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # see onnx_session
     with _no_downloader():
         importlib.import_module("deepface.commons.weight_utils")
     modeling: Any = importlib.import_module("deepface.modules.modeling")
