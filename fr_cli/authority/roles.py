@@ -20,7 +20,7 @@ ACTS: dict[Role, frozenset[str]] = {
         "enroll", "purge", "watchlist", "sample", "request", "approve",
         "gallery stats", "gallery check", "gallery rebuild",
     }),
-    "tester": frozenset({"evaluate", "report"}),
+    "tester": frozenset({"evaluate", "report drift"}),
     "auditor": frozenset({"audit show", "audit extract", "audit export", "report"}),
     "administrator": frozenset({
         "audit rotate", "audit expire", "request", "approve", "policy", "upgrade",

@@ -46,7 +46,7 @@ def watch(since: str, until: str, bench: Bench, listener: Listener) -> Watched:
 
     begin, end = moment(since), moment(until, end=True)
     asked: dict[str, JSON] = {"since": begin, "until": end, "what": "drift"}
-    with bench.act("report", "consultation", asked=asked) as act:
+    with bench.act("report drift", "consultation", asked=asked) as act:
         evaluation = in_force(bench)
         period, before = Filter(since=begin, until=end), Filter(until=begin)
         found, earlier = list[_Answered](), list[_Answered]()

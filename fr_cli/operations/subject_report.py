@@ -102,7 +102,7 @@ def report_on(
     if not recipient.strip() or len(recipient) > LONGEST or not recipient.isprintable():
         raise UsageProblem("Say who receives the extract.", hint="Give a name or office with --to.")
     asked = {"asked": {"what": "subject"}, **why(reason)}
-    with bench.act("report", "disclosure", to=recipient, **asked) as act:
+    with bench.act("report subject", "disclosure", to=recipient, **asked) as act:
         person = Person()
         with (
             contextlib.suppress(GalleryMissing),

@@ -51,6 +51,8 @@ def test_one_person_alone_may_do_everything() -> None:
         ("gallery-manager", "watchlist create", "audit show"),
         ("gallery-manager", "sample draw", "gallery restore"),
         ("tester", "evaluate", "identify"),
+        ("tester", "report drift", "report subject"),
+        ("auditor", "report subject", "identify"),
         ("auditor", "audit show", "gallery stats"),
         ("auditor", "audit export", "audit rotate"),
         ("administrator", "gallery rotate-key", "identify"),

@@ -239,7 +239,7 @@ def test_an_empty_log_has_a_report_too(fresh: Fr, tmp_path: Path) -> None:
 )
 def test_options_that_do_not_go_together(fr: Fr, words: tuple[str, ...]) -> None:
     assert fr.json("report", *words, code=2)["error"] == "UsageProblem"
-    assert entries(fr, "report") == []
+    assert not any(entry["cmd"].startswith("report") for entry in fr.log())
 
 
 def test_drift_goes_on_working(told: Fr) -> None:

@@ -37,7 +37,7 @@ def test_it_says_what_is_held_who_searched_and_what_was_decided(fr: Fr) -> None:
     text = fr("report", "--subject", "P003", *TO).stdout
     assert "P001" not in text
     assert "Photos: none kept." in text
-    intent, outcome = entries(fr, "report")[:2]
+    intent, outcome = entries(fr, "report subject")[:2]
     assert (intent["act"], intent["to"]) == ("disclosure", "the person herself")
     assert intent["why"] == {"reason": "request of 2 March"}
     assert (outcome["dec"]["references"], outcome["dec"]["searches"]) == (1, 2)
@@ -84,6 +84,6 @@ def test_of_who_was_purged_it_says_since_when_and_what_is_left(fr: Fr) -> None:
 
 def test_who_was_never_there_and_nobody_to_give_it_to_are_refused(fr: Fr) -> None:
     assert fr.json("report", "--subject", "P009", *TO, code=2)["error"] == "SubjectUnknown"
-    assert entries(fr, "report")[-1]["error"] == "SubjectUnknown"
+    assert entries(fr, "report subject")[-1]["error"] == "SubjectUnknown"
     assert fr.json("report", "--subject", "f" * 32, *TO, code=2)["error"] == "SubjectUnknown"
     assert fr.json("report", "--subject", "P003", code=2)["error"] == "UsageProblem"
