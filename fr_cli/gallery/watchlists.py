@@ -92,9 +92,20 @@ def watchlist(store: Database, name: str) -> Watchlist | None:
 
 def labels(store: Database) -> dict[str, int]:
     """What the feed calls watchlists, and how many references have each as their label."""
+    return {name: count for name, count in labelled(store).items() if name}
+
+
+def labelled(store: Database) -> dict[str, int]:
+    """How many references have each label; those without one under the empty name.
+
+    All of an index, less the few that are being purged: who those are stands in another table, and
+    to ask it of each reference takes ten times as long.
+    """
     rows = store.db.execute(
-        "SELECT refs.watchlist, count(*) FROM refs JOIN subjects ON subjects.pk = subject "
-        "WHERE refs.watchlist != '' AND state = 'active' GROUP BY 1 ORDER BY 1"
+        "SELECT name, sum(number) FROM ("
+        "SELECT watchlist AS name, count(*) AS number FROM refs GROUP BY 1 "
+        "UNION ALL SELECT watchlist, -1 FROM subjects JOIN refs ON subject = subjects.pk "
+        "WHERE state = 'purging') GROUP BY 1 HAVING sum(number) > 0 ORDER BY 1"
     )
     return {str(name): int(count) for name, count in rows}
 
