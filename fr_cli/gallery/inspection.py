@@ -9,7 +9,7 @@ from fr_cli.errors import GalleryDamaged
 from fr_cli.gallery.gallery import Gallery
 from fr_cli.gallery.rows import Sealed
 from fr_cli.gallery.search import engine_for
-from fr_cli.gallery.watchlists import labelled
+from fr_cli.gallery.watchlists import labels
 from fr_cli.records import Listener, counted
 
 #: Without those who are being purged: a few, who are quicker left out than the others looked up.
@@ -54,7 +54,7 @@ def measure(gallery: Gallery) -> Stats:
     with store.snapshot():
         generation = int(store.meta("generation"))
         packed = gallery.generations.read(generation, gallery.fingerprint)
-        watchlists = labelled(store)
+        watchlists = labels(store, empty=True)
         sources = dict(store.db.execute(_SOURCES).fetchall())
         beside = store.db.execute(
             "SELECT count(*) FROM refs WHERE pk > ?", (int(store.meta("high_water")),)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from fr_cli.disk import sync_folder
 from fr_cli.errors import GalleryDamaged
 from fr_cli.gallery.keywrap import unwrap, wrap
-from fr_cli.gallery.vault import SLOT, WRAPPED, is_whole, noise
+from fr_cli.gallery.vault import SLOT, WRAPPED, noise
 
 if TYPE_CHECKING:
     import numpy as np
@@ -44,7 +44,7 @@ def _rewrapped(chunk: bytes, old: bytes, new: bytes) -> bytes:
 
     torn = -len(chunk) % SLOT  # by a crash at the end of the file
     slots = np.frombuffer(chunk + bytes(torn), np.uint8).reshape(-1, SLOT).copy()
-    whole = np.array([is_whole(chunk[at : at + SLOT]) for at in range(0, len(chunk), SLOT)])
+    whole = slots[:, _CHECKED:].copy().view("<u4")[:, 0] == _sums(slots)
     keys, under_old = unwrap(old, slots[:, :WRAPPED])
     others = slots[whole & ~under_old]  # wrapped anew already, when an exchange was cut short
     if len(others) and not unwrap(new, others[:, :WRAPPED])[1].all():
@@ -67,7 +67,14 @@ def _slots_of(keys: NDArray[np.uint8], wrapping: bytes) -> NDArray[np.uint8]:
 
     slots = np.frombuffer(bytearray(os.urandom(len(keys) * SLOT)), np.uint8).reshape(-1, SLOT)
     slots[:, :WRAPPED] = wrap(wrapping, keys)
-    bodies = slots[:, :_CHECKED].tobytes()
-    sums = [zlib.crc32(bodies[at : at + _CHECKED]) for at in range(0, len(bodies), _CHECKED)]
-    slots[:, _CHECKED:] = np.array(sums, "<u4").view(np.uint8).reshape(-1, 4)
+    slots[:, _CHECKED:] = _sums(slots)[:, None].view(np.uint8)
     return slots
+
+
+def _sums(slots: NDArray[np.uint8]) -> NDArray[np.uint32]:
+    """The CRC-32 of each slot but its last four bytes, where it stands in a whole one."""
+    import numpy as np
+
+    bodies = slots[:, :_CHECKED].tobytes()
+    starts = range(0, len(bodies), _CHECKED)
+    return np.array([zlib.crc32(bodies[at : at + _CHECKED]) for at in starts], "<u4")
