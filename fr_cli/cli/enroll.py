@@ -57,7 +57,7 @@ def document(result: Enrolled) -> dict[str, Any]:
         "replaced": result.replaced,
         "updated": result.updated,
         "unchanged": result.unchanged,
-        "rejected": len(result.rejects),
+        "rejected": result.rejected,
         "rejected_before": result.rejected_before,
         "shared_images": result.shared_images,
         "photos": result.photos,
@@ -86,7 +86,7 @@ def pictures(result: Enrolled) -> list[RenderableType]:
             f"{counted(result.added, 'reference')} added, "
             + (f"{result.replaced:,} of them in place of older ones, " * bool(result.replaced))
             + f"{result.updated:,} updated, "
-            f"{result.unchanged:,} unchanged, {len(result.rejects):,} refused"
+            f"{result.unchanged:,} unchanged, {result.rejected:,} refused"
             + (f", {result.rejected_before:,} refused before" if result.rejected_before else "")
             + "."
         ),
@@ -110,7 +110,7 @@ def pictures(result: Enrolled) -> list[RenderableType]:
         for one in result.rejects[:SHOWN]:
             rows.add_row(str(one.line), plain(one.image), plain(one.reason))
         lines.append(rows)
-        if len(result.rejects) > SHOWN:
-            more = len(result.rejects) - SHOWN
-            lines.append(plain(f"… and {more} more; --rejects FILE lists all."))
+        if result.rejected > SHOWN:
+            more = result.rejected - SHOWN
+            lines.append(plain(f"… and {more:,} more; --rejects FILE lists all."))
     return lines

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 
 from fr_cli.gallery.database import Database
 
@@ -13,10 +13,10 @@ def was_rejected(store: Database, image_key: str) -> bool:
     return row is not None
 
 
-def remember_rejects(store: Database, reasons: Mapping[str, str]) -> None:
+def remember_rejects(store: Database, reasons: Iterable[tuple[str, str]]) -> None:
     """Remember, by keyed hash, what was refused and why."""
     with store.transaction():
         store.db.executemany(
             "INSERT OR REPLACE INTO rejects VALUES (?, ?, strftime('%Y-%m-%dT%H:%M:%SZ', 'now'))",
-            reasons.items(),
+            reasons,
         )

@@ -211,9 +211,12 @@ class Store(Database):
         """Forget what was masked: the new generation has none of it."""
         self.db.execute("DELETE FROM removed")
 
-    def newer_than(self, pk: int) -> list[Sealed]:
-        """References of active subjects that a generation up to `pk` does not hold."""
-        rows = self.db.execute(f"{_SEALED} AND refs.pk > ? ORDER BY refs.pk", (pk,))
+    def newer_than(self, pk: int, most: int = -1) -> list[Sealed]:
+        """References of active subjects that a generation up to `pk` does not hold.
+
+        In the order of their pks, the first of them if only so many are asked for.
+        """
+        rows = self.db.execute(f"{_SEALED} AND refs.pk > ? ORDER BY refs.pk LIMIT ?", (pk, most))
         return [Sealed(*row) for row in rows]
 
     def count_newer_than(self, pk: int) -> int:

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 from fr_cli.audit.log import Act
 from fr_cli.audit.merkle import root_of
-from fr_cli.errors import DONE_WITH_SKIPS, ConfigurationError, FrError
+from fr_cli.errors import DONE_WITH_SKIPS, FrError
 from fr_cli.face import batch
 from fr_cli.face.pipeline import Choice
 from fr_cli.gallery.gallery import Gallery
 from fr_cli.operations.bench import Bench
-from fr_cli.operations.feed import Feed, Reject, Wanted
-from fr_cli.operations.manifest import Manifest, Supply
+from fr_cli.operations.feed import Feed, Wanted
+from fr_cli.operations.manifest import BadRow, Manifest, Row, Supply
+from fr_cli.operations.met import Met
+from fr_cli.operations.rejects import Reject, Rejects
 from fr_cli.operations.standing import changing
 from fr_cli.records import Listener, Template
 
@@ -27,6 +28,9 @@ T = TypeVar("T")
 BATCH = 200
 #: Bytes of photos that end a batch before that.
 BATCH_BYTES = 64 * 2**20
+#: Changes of unchanged images that are made together. Two that exchange their reference ids must
+#: be among the same ones.
+CHANGES = 2000
 
 
 @dataclass(frozen=True)
@@ -50,13 +54,15 @@ class Enrolled:
     """What a run did; every line of the feed is counted once.
 
     `replaced` of the added references took the place of one of the same reference id; `photos`
-    were kept, also of references that were enrolled before.
+    were kept, also of references that were enrolled before. `rejects` are the first of the
+    `rejected`.
     """
 
     added: int
     replaced: int
     updated: int
     unchanged: int
+    rejected: int
     rejected_before: int
     rejects: tuple[Reject, ...]
     shared_images: int
@@ -68,7 +74,7 @@ class Enrolled:
     @property
     def exit_code(self) -> int:
         """0, or 100 if an image was refused that was not refused before."""
-        return DONE_WITH_SKIPS if self.rejects else 0
+        return DONE_WITH_SKIPS if self.rejected else 0
 
 
 def enroll(source: Source, bench: Bench, listener: Listener) -> Enrolled:
@@ -76,39 +82,42 @@ def enroll(source: Source, bench: Bench, listener: Listener) -> Enrolled:
 
     A line that cannot be enrolled is reported and the run goes on. Each batch is committed by
     itself under the gallery's lock, so that a run that is cut short loses nothing that it
-    announced, and a purge need not wait for the end of the night.
+    announced, and a purge need not wait for the end of the night. Memory does not grow with the
+    feed.
     """
     supply = source.supply
     rows, total = supply.rows(), supply.total
     bench.site.refuse_inside(source.rejects)
     with (
         bench.act("enroll", "collection") as act,
-        _RejectFile(source.rejects) as reject_file,
+        Rejects(source.rejects) as rejects,
         bench.gallery(act, create=True) as gallery,
+        closing(Met()) as met,
     ):
         feed = Feed(
             gallery,
+            met,
             face=source.face,
             floors=bench.policy.quality_floors,
             retry=source.retry,
             keep_photos=bench.policy.keep_photos,
+            report=rejects.take,
         )
         run = _Run(gallery, feed, act)
+        passing = run.between(listener.track(rows, "Enrolling", total))
         made = batch.templates(
-            feed.wanted(listener.track(rows, "Enrolling", total), supply),
+            feed.wanted(passing, supply),
             bench.maker(source.face),
             workers=source.workers,
         )
         for some in _batches(made):
             run.commit(some)
         run.commit([])
-        run.keep_photos(supply)
-        for reject in feed.rejects:
-            reject_file.write(reject)
+        run.keep_photos()
         feed.remember_rejects()  # last: what a run cut short did not report is news the next time
         with run.writing():
             gallery.settle()
-        result = run.result()
+        result = run.result(rejects)
         act.exit_code = result.exit_code
         act.decide(
             lines=feed.lines,
@@ -116,7 +125,7 @@ def enroll(source: Source, bench: Bench, listener: Listener) -> Enrolled:
             replaced=result.replaced,
             updated=result.updated,
             unchanged=result.unchanged,
-            rejected=len(result.rejects),
+            rejected=result.rejected,
             rejected_before=result.rejected_before,
             photos=result.photos,
             generation=result.generation,
@@ -206,63 +215,39 @@ class _Run:
         self._photos += sum(key in photos for _, key, _ in fresh)
         self._raced += len(allowed) - len(fresh)
 
-    def keep_photos(self, supply: Supply) -> None:
-        """Keep the photos of references that were enrolled before the policy kept any."""
-        for some in _batches(self._read_again(supply)):
-            with self.writing():
-                kept = self._gallery.keep_photos({pk: one.photo for one, pk in some})
-                self._act.batch(photos=kept)
-            self._photos += kept
+    def between(self, rows: Iterable[Row | BadRow]) -> Iterator[Row | BadRow]:
+        """The rows, passed on; when much is to be changed, that is done before the next one."""
+        for row in rows:
+            yield row
+            if len(self._feed.changes) >= CHANGES:
+                self.commit([])
+            photos = self._feed.photos
+            if len(photos) == BATCH or sum(map(len, photos.values())) > BATCH_BYTES:
+                self.keep_photos()
 
-    def _read_again(self, supply: Supply) -> Iterator[tuple[Wanted, int]]:
-        by_line = {wanted.row.line: (pk, wanted) for pk, wanted in self._feed.photos}
-        for row, photo in supply.again(wanted.row for _, wanted in self._feed.photos):
-            pk, wanted = by_line[row.line]
-            if self._gallery.image_key(photo) == wanted.image_key:
-                yield replace(wanted, photo=photo), pk
+    def keep_photos(self) -> None:
+        """Keep the photos found so far of references that were enrolled before any was kept."""
+        photos, self._feed.photos = self._feed.photos, {}
+        if not photos:
+            return
+        with self.writing():
+            kept = self._gallery.keep_photos(photos)
+            self._act.batch(photos=kept)
+        self._photos += kept
 
-    def result(self) -> Enrolled:
+    def result(self, rejects: Rejects) -> Enrolled:
         """The counts of the run, and what the gallery holds now."""
         return Enrolled(
             added=self._added,
             replaced=self._replaced,
             updated=self._updated,
             unchanged=self._feed.unchanged + self._raced,
+            rejected=rejects.count,
             rejected_before=self._feed.rejected_before,
-            rejects=tuple(self._feed.rejects),
+            rejects=tuple(rejects.first),
             shared_images=self._shared,
             photos=self._photos,
             generation=int(self._gallery.store.meta("generation")),
             references=self._gallery.count("refs"),
             subjects=self._gallery.count("subjects"),
         )
-
-
-class _RejectFile:
-    """The file of `--rejects`, opened before anything is enrolled, so that it cannot fail after."""
-
-    def __init__(self, path: Path | None) -> None:
-        self._path = path
-
-    def __enter__(self) -> _RejectFile:
-        try:
-            self._file = self._path.open("w", newline="") if self._path else None
-        except OSError as trouble:
-            raise ConfigurationError(
-                f"The file of rejects {self._path} cannot be written: {trouble.strerror}.",
-                hint="Choose another path for --rejects.",
-            ) from trouble
-        if self._file:
-            self._table = csv.writer(self._file)
-            self._table.writerow(("line", "subject_id", "image", "error", "reason"))
-        return self
-
-    def write(self, reject: Reject) -> None:
-        if self._file:
-            self._table.writerow(
-                (reject.line, reject.subject_id, reject.image, reject.error, reject.reason)
-            )
-
-    def __exit__(self, *exception: object) -> None:
-        if self._file:
-            self._file.close()

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 
 from fr_cli.errors import FrError
 from fr_cli.face.pipeline import Choice
@@ -16,17 +15,8 @@ from fr_cli.gallery.retention import is_hold, lifts_hold
 from fr_cli.gallery.rows import provenance
 from fr_cli.gallery.suppression import suppressed
 from fr_cli.operations.manifest import BadRow, Row, Supply
-
-
-@dataclass(frozen=True)
-class Reject:
-    """One line of the feed that was not enrolled, and why."""
-
-    line: int
-    subject_id: str
-    image: str
-    error: str
-    reason: str
+from fr_cli.operations.met import Met
+from fr_cli.operations.rejects import Reject
 
 
 @dataclass(frozen=True)
@@ -39,34 +29,36 @@ class Wanted:
 
 
 class Feed:
-    """Looks up every row in the gallery, and keeps what is to be changed and reported.
+    """Looks up every row in the gallery, and keeps what is to be changed.
 
-    `context` is what a refusal depends on beside the image (which face, which floors, which
-    model): an image that was refused is tried again when one of these has changed.
+    A refusal goes to `report`, each once. `context` is what it depends on beside the image (which
+    face, which floors, which model): an image that was refused is tried again when one of these
+    has changed. `changes` and `photos` (of references that were enrolled before the policy kept
+    any, by pk) are taken from here by whoever stores them, now and then.
     """
 
     def __init__(
         self,
         gallery: Gallery,
+        met: Met,
         *,
         face: Choice,
         floors: Mapping[str, float],
         retry: bool,
         keep_photos: bool,
+        report: Callable[[Reject], None],
     ) -> None:
         self._gallery = gallery
         self._context = json.dumps([face, floors, gallery.fingerprint], sort_keys=True)
         self._retry = retry
         self._keep_photos = keep_photos
-        self._images: set[bytes] = set()
-        self._names: set[bytes] = set()
-        self._refused: dict[str, str] = {}
+        self._report = report
+        self._met = met
         self.lines = 0
         self.unchanged = 0
         self.rejected_before = 0
-        self.rejects: list[Reject] = []
         self.changes: list[tuple[int, Row]] = []
-        self.photos: list[tuple[int, Wanted]] = []
+        self.photos: dict[int, bytes] = {}
 
     def wanted(
         self, rows: Iterable[Row | BadRow], supply: Supply
@@ -92,12 +84,12 @@ class Feed:
 
     def _is_wanted(self, wanted: Wanted) -> bool:
         row, enrolment = wanted.row, wanted.row.enrolment
-        image = _mark(enrolment.subject_id, wanted.image_key)
-        name = _mark(enrolment.subject_id, enrolment.reference_id)
-        if image in self._images:
+        image = ("image " + enrolment.subject_id, wanted.image_key)
+        name = ("name " + enrolment.subject_id, enrolment.reference_id)
+        if self._met.is_marked(image):
             self.unchanged += 1
             return False
-        if name in self._names:
+        if self._met.is_marked(name):
             reason = "an earlier line has another image under this reference id"
             key = self._key(enrolment.subject_id, enrolment.reference_id, wanted.image_key)
             self._reject(key, _refusal(row, "BadRow", reason))
@@ -108,8 +100,7 @@ class Feed:
         if not known and self._was_rejected(self._photo_key(wanted)):
             self.rejected_before += 1
             return False
-        self._images.add(image)
-        self._names.add(name)
+        self._met.mark(image, name)
         return not known
 
     def _is_known(self, wanted: Wanted) -> bool:
@@ -122,9 +113,8 @@ class Feed:
             self.unchanged += 1
         else:
             self.changes.append((same.pk, wanted.row))
-        # Enrolled before the policy kept photos. Without the bytes: these may be many.
         if wanted.photo and not has_photo(self._gallery.store, same.pk):
-            self.photos.append((same.pk, replace(wanted, photo=b"")))
+            self.photos[same.pk] = wanted.photo
         return True
 
     def is_held(self, row: Row) -> bool:
@@ -165,17 +155,19 @@ class Feed:
 
     def remember_rejects(self) -> None:
         """So that the next run only counts them; call it when they have been reported."""
-        remember_rejects(self._gallery.store, self._refused)
+        remember_rejects(self._gallery.store, self._met.refusals())
 
     def _reject(self, key: str, reject: Reject) -> None:
         if self._was_rejected(key):
             self.rejected_before += 1
             return
-        self.rejects.append(reject)
-        self._refused[key] = reject.error
+        self._met.refuse(key, reject.error)
+        self._report(reject)
 
     def _was_rejected(self, key: str) -> bool:
-        return key in self._refused or (not self._retry and was_rejected(self._gallery.store, key))
+        if self._met.was_refused(key):
+            return True
+        return not self._retry and was_rejected(self._gallery.store, key)
 
     def _photo_key(self, wanted: Wanted) -> str:
         return self._key("photo", wanted.image_key, self._context)
@@ -183,11 +175,6 @@ class Feed:
     def _key(self, *parts: str) -> str:
         text = "\0".join(("rejected", *parts))
         return self._gallery.image_key(text.encode(errors="replace"))
-
-
-def _mark(*parts: str) -> bytes:
-    """Stands for a pair in a set: a feed of a million lines must fit into memory."""
-    return hashlib.blake2b("\0".join(parts).encode(), digest_size=12).digest()
 
 
 def _refusal(row: Row, error: str, reason: str) -> Reject:

@@ -7,8 +7,7 @@ import itertools
 import json
 import os
 import stat
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -62,12 +61,6 @@ class Supply(Protocol):
     def photo(self, row: Row) -> bytes:
         """The photo of the row that came last; OSError if it cannot be read."""
 
-    def again(self, rows: Iterable[Row]) -> Iterator[tuple[Row, bytes]]:
-        """The photos of some rows once more, after the last row, in the order of the feed.
-
-        Without those that cannot be read any more.
-        """
-
 
 @dataclass(frozen=True)
 class Manifest:
@@ -87,12 +80,6 @@ class Manifest:
     def photo(self, row: Row) -> bytes:
         """As `read_photo`."""
         return read_photo(row.path)
-
-    def again(self, rows: Iterable[Row]) -> Iterator[tuple[Row, bytes]]:
-        """The photos, read once more."""
-        for row in rows:
-            with suppress(OSError):
-                yield row, read_photo(row.path)
 
 
 def read_manifest(source: Path) -> Iterator[Row | BadRow]:
@@ -121,15 +108,15 @@ def count_rows(source: Path) -> int | None:
 
 
 def _folder(source: Path) -> Iterator[Row | BadRow]:
-    entries = sorted(path for path in source.iterdir() if not path.name.startswith("."))
-    subjects = [path for path in entries if path.is_dir()]
-    if not subjects:
+    # Names, not paths, which take several times the memory: a subject has a folder.
+    entries = sorted(name for name in os.listdir(source) if not name.startswith("."))
+    if not any((source / name).is_dir() for name in entries):
         raise UsageProblem(
             f"{source} has no folders: one folder a subject is expected.",
             hint="Lay the photos out as SUBJECT/photo.jpg, or give a manifest.",
         )
     line = 0
-    for path in entries:
+    for path in map(source.joinpath, entries):
         inside = sorted(path.iterdir()) if path.is_dir() else [path]
         for photo in inside:
             if photo.name.startswith("."):

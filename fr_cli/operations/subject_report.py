@@ -133,7 +133,7 @@ def _held(subject: str, gallery: Gallery, bench: Bench) -> Person:
     db = gallery.store.db
     found = db.execute(
         "SELECT pk, uid, enrolled_at FROM subjects "
-        "WHERE state = 'active' AND ? IN (subject_id, uid)",
+        "WHERE state = 'active' AND (subject_id = ?1 OR uid = ?1)",
         (subject,),
     ).fetchone()
     if found is None:

@@ -1,15 +1,13 @@
 """A feed that comes over the socket: the client reads its files, the service never names one.
 
 The client sends row after row, each with its photo, and `{"end": true}`; the socket makes it wait
-where the service is busy. Then the service may ask for the photos of some lines once more:
-`{"again": [line, …]}`, answered by a frame for each in that order; at last it sends the answer.
+where the service is busy. At last the service sends the answer.
 """
 
 from __future__ import annotations
 
 import socket
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -23,8 +21,6 @@ from fr_cli.service.frame import REPLY, ROW, Frame, GoneError, NotAFrameError, r
 PATIENCE = 300.0
 #: Where the photo of a row is that came over the socket: nowhere.
 NOWHERE = Path("/dev/null/sent")
-#: Lines that are asked for at once.
-_AGAIN = 100
 
 
 class Sent:
@@ -51,15 +47,6 @@ class Sent:
     def photo(self, row: Row) -> bytes:
         """The photo that came with the last row."""
         return _photo(self._came)
-
-    def again(self, rows: Iterable[Row]) -> Iterator[tuple[Row, bytes]]:
-        """The photos of some rows, sent once more."""
-        wanted = iter(rows)
-        while some := [row for row, _ in zip(wanted, range(_AGAIN), strict=False)]:
-            send(self._line, Frame({"again": [row.line for row in some]}), PATIENCE)
-            for row in some:
-                with suppress(OSError):
-                    yield row, _photo(self._receive())
 
     def _receive(self) -> Frame:
         try:
@@ -111,7 +98,7 @@ def _words(values: dict[Any, Any]) -> bool:
 
 
 def send_feed(line: socket.socket, supply: Supply, rows: Iterable[Row | BadRow]) -> Frame:
-    """The client's side: send these rows of the supply, and what is asked for again; the answer.
+    """The client's side: send these rows of the supply; the answer.
 
     OSError or GoneError if the service is gone.
     """
@@ -120,16 +107,8 @@ def send_feed(line: socket.socket, supply: Supply, rows: Iterable[Row | BadRow])
             send(line, _framed(row, supply), PATIENCE)
         send(line, Frame({"end": True}), PATIENCE)
     except (BrokenPipeError, ConnectionResetError):
-        return receive(line, REPLY)  # it has refused, and says why
-    lines = supply.rows()
-    while "again" in (frame := receive(line, REPLY)).body:
-        # The feed once more from its beginning: it need not be kept in memory.
-        for number in frame.body["again"]:
-            again = next((row for row in lines if row.line == number), None)
-            if again is None:
-                raise GoneError("the service asks for a line that is not there")
-            send(line, _framed(again, supply), PATIENCE)
-    return frame
+        pass  # it has refused, and says why
+    return receive(line, REPLY)
 
 
 def _framed(row: Row | BadRow, supply: Supply) -> Frame:

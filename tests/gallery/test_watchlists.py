@@ -10,7 +10,7 @@ import pytest
 from fr_cli.errors import GalleryMissing, NotAllowed
 from fr_cli.gallery import watchlists
 from fr_cli.gallery.gallery import Gallery
-from fr_cli.gallery.inspection import inspect
+from fr_cli.gallery.inspection import inspect, measure
 from fr_cli.gallery.selection import Selection
 from fr_cli.gallery.watchlists import ALL, Watchlist
 from fr_cli.records import Silence
@@ -218,3 +218,21 @@ def test_who_is_marked_for_a_purge_is_on_no_watchlist_from_then_on(listed: House
         with gallery.store.transaction():
             gallery.store.mark(found.uid, gallery.alias("s4"))
         assert [one.members for one in watchlists.all_watchlists(gallery.store)] == [1, 1]
+
+
+def test_who_is_marked_for_a_purge_is_not_counted(house: House) -> None:
+    templates = vectors(5)
+    for number, label in enumerate(("a", "a", "b", "")):
+        house.enrol((f"s{number}", "r", templates[number]), watchlist=label)
+    house.enrol(("s0", "other", templates[4]), watchlist="")
+    with house.open() as gallery, gallery.writing():
+        assert measure(gallery).watchlists == {"": 2, "a": 2, "b": 1}
+        for name in ("s0", "s2"):
+            found = gallery.store.subject(name)
+            assert found is not None
+            with gallery.store.transaction():
+                gallery.store.mark(found.uid, gallery.alias(name))
+                gallery.store.empty_references(found.pk)  # as far as a purge comes
+        assert watchlists.labels(gallery.store) == {"a": 1}
+        stats = measure(gallery)
+        assert (stats.watchlists, stats.sources) == ({"": 1, "a": 1}, {"": 2})

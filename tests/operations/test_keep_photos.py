@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
 
 from fr_cli.errors import ConfigurationError
 from fr_cli.operations import enroll as enroll_module
-from fr_cli.operations.manifest import Manifest, Row
 from tests.conftest import Fr, jpeg, opened, small, write_csv
 
 COLUMNS = ("subject_id", "image", "reference_id", "hold")
@@ -82,18 +80,15 @@ def test_photos_are_kept_at_enrolment_in_batches_of_bounded_size(
     assert [entry["photos"] for entry in batches] == [1, 1]
 
 
-def test_a_photo_that_changed_since_the_feed_was_read_is_not_taken_for_it(
+def test_photos_of_those_who_are_enrolled_are_kept_some_at_a_time(
     fresh: Fr, feed: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fresh.json("enroll", both(feed))
     keep(fresh)
-
-    def again(self: object, rows: Iterable[Row]) -> Iterator[tuple[Row, bytes]]:
-        return ((row, b"another file by now") for row in rows)
-
-    monkeypatch.setattr(Manifest, "again", again)
-    assert fresh.json("enroll", both(feed))["photos"] == 0
-    assert stored(fresh) == {}
+    monkeypatch.setattr(enroll_module, "BATCH", 1)
+    assert fresh.json("enroll", both(feed))["photos"] == 2
+    assert len(stored(fresh)) == 2
+    assert [entry["photos"] for entry in fresh.log() if "photos" in entry] == [0, 1, 1]
 
 
 def test_a_hold_keeps_the_feed_from_replacing_a_reference(fresh: Fr, feed: Path) -> None:

@@ -234,7 +234,7 @@ def test_what_is_written_beside_the_lock_does_not_look_like_another_gallery(
             with Bench(fr.home) as bench, bench.audit.act("enroll", "collection") as another:
                 other = Store.open(gallery.folder / "gallery.db")
                 other.act = another.id
-                remember_rejects(other, {"key": "reason"})
+                remember_rejects(other, [("key", "reason")])
                 other.close()
         real(gallery, before, act)
 

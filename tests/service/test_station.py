@@ -181,7 +181,7 @@ def test_a_feed_is_enrolled_as_the_direct_mode_does(own: Station, fr: Fr) -> Non
     assert own.desk.accounts["manager"].name in operators
 
 
-def test_photos_that_are_to_be_kept_from_now_on_are_sent_once_more(own: Station) -> None:
+def test_photos_are_kept_from_when_the_policy_says_so(own: Station) -> None:
     feed = own.feed("P006", "P007")
     assert own.json("manager", "enroll", feed)["photos"] == 0
     own.policy(keep_photos=True)
