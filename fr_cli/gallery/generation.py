@@ -138,6 +138,14 @@ class Generations:
             return _unpack_first(parts["templates"].whole(), manifest)
         return _unpack(parts, manifest)
 
+    def check(self, number: int, fingerprint: str) -> Packed:
+        """What `read` gives, when every block of the templates has opened."""
+        import numpy as np
+
+        packed = self.read(number, fingerprint)
+        np.asarray(packed.vectors)
+        return packed
+
     def destroy(self, number: int) -> None:
         """Destroy a generation's key, then its files; returns when nobody has it in memory.
 
