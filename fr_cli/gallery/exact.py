@@ -49,10 +49,10 @@ class Exact:
         first, step = 0, _FIRST
         while first < len(codes.values):
             some = slice(first, first + step)
-            values = codes.values[some]
-            cosines = np.empty((len(values), 1), np.float32)
-            simsimd.cdist(values, asked.values, "dot", out=cosines, out_dtype="float32")
-            near = cosines[:, 0]
+            # Never with `out`: in simsimd 6.5.16 each such call takes a reference to None away,
+            # and after some thousand Python 3.11 ends without a word.
+            made = simsimd.cdist(codes.values[some], asked.values, "dot", out_dtype="float32")
+            near = np.asarray(made)[:, 0]
             near *= codes.scales[some]
             near *= scale
             wrong = codes.errors[some] * length

@@ -231,7 +231,7 @@ def _unpack(parts: dict[str, Part], manifest: dict[str, Any]) -> Packed:
         np.frombuffer(rows, "<i8", count),
         np.frombuffer(rows, "<i8", count, 8 * count),
         SealedVectors(parts["templates"], (count, dimension)),
-        bytes(parts["annoy"].whole()),
+        parts["annoy"].whole().tobytes(),
         int(manifest["search_k"]),
         Codes(
             np.frombuffer(codes, np.int8, cells).reshape(count, dimension),
@@ -241,7 +241,7 @@ def _unpack(parts: dict[str, Part], manifest: dict[str, Any]) -> Packed:
     )
 
 
-def _unpack_first(data: bytearray, manifest: dict[str, Any]) -> Packed:
+def _unpack_first(data: NDArray[np.uint8], manifest: dict[str, Any]) -> Packed:
     """A generation of the first schema, which is replaced by the next that is built.
 
     It has no codes: they are made when it is read. An index that it has is not used.

@@ -193,7 +193,7 @@ def _batched(size: int, dimension: int, each: int) -> None:
     from fr_cli.evaluation.lists import candidate_lists
     from fr_cli.evaluation.protocol import leave_one_out, search_all
 
-    count = 40_000_000 // size
+    count = 200_000_000 // size
     references, probes = _vectors(size, dimension, 1), list(_vectors(count, dimension, 2))
     subjects = [f"s{row // each:07}" for row in range(size)]
     # Half of the probes have a mate in the gallery.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 import simsimd
@@ -164,6 +166,17 @@ def test_many_rows_of_few_subjects_hide_nobody_behind_those_beside_the_generatio
     side = Packed(np.array([900, 901]), np.array([2, 3]), vectors(2, 5, 128))
     (_, second, *_), _ = View(1, packed, side).nearest(probe, 3, "exact")
     assert second[0] == 300
+
+
+def test_a_search_takes_no_reference_away_from_none() -> None:
+    """As simsimd's cdist does where it is given the memory for its result."""
+    engine = Exact(Packed(np.arange(9), np.arange(9), vectors(9)))
+    probe = vectors(1, 1)[0]
+    engine.nearest(probe, 3, None)
+    before = sys.getrefcount(None)
+    for _ in range(500):
+        engine.nearest(probe, 3, None)
+    assert abs(sys.getrefcount(None) - before) < 100
 
 
 @pytest.mark.parametrize("dimension", [1, 3, 31, 64, 65, 127, 128, 129, 512, 4096])

@@ -138,7 +138,7 @@ def test_blocks_that_change_places_do_not_open(tmp_path: Path) -> None:
 
     def whole(sealed: bytes, key: bytes = key, name: str = name, size: int = 500) -> bytes:
         path.write_bytes(sealed)
-        return bytes(Part(key, name, size, 100).open(path).whole())
+        return Part(key, name, size, 100).open(path).whole().tobytes()
 
     assert whole(sealed) == data
     step = 100 + 16
