@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 #: Rows of the first step and of the longest. The first are all remembered, so they had better be
 #: few; each step is twice as long, until its numbers would not stay in the processor's cache.
-_FIRST, _LONGEST = 1 << 11, 1 << 16
+_FIRST, _LONGEST = 1 << 10, 1 << 16
 #: More than float32 gets wrong in a cosine of codes and in its bounds.
 _ROUNDING = 1e-6
 
