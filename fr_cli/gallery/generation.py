@@ -4,8 +4,8 @@ Derived from the store and never patched: a change makes the next generation bes
 commit of the database makes it the current one. Its key lies in the slot of its number; when
 that slot is destroyed, the files and every copy of them are noise.
 
-A search reads `rows` (whose they are) and `codes` (a quarter of the bytes), and of `templates` the
-blocks of those few rows that it compares exactly.
+A search reads `codes`, a quarter of the bytes and whose they are, and of `templates` the blocks of
+those few rows that it compares exactly.
 """
 
 from __future__ import annotations
@@ -105,13 +105,17 @@ class Generations:
         }
         parts = _parts(manifest, key)
         contents = {
-            "rows": _bytes(packed.pks.astype("<i8"), packed.subjects.astype("<i8")),
-            "codes": _bytes(codes.values, codes.scales.astype("<f4"), codes.errors.astype("<f4")),
+            "codes": np.concatenate(
+                [_bytes(one) for one in (
+                    packed.pks.astype("<i8"), packed.subjects.astype("<i8"),
+                    codes.scales.astype("<f4"), codes.errors.astype("<f4"), codes.values,
+                )]
+            ),
             "templates": _bytes(vectors),
-            "annoy": memoryview(packed.annoy),
-        }
+            "annoy": np.frombuffer(packed.annoy, np.uint8),
+        }  # fmt: skip
         for name, part in parts.items():
-            self._put(f"{number:06d}.{name}", part.seal(contents[name]))
+            self._put(f"{number:06d}.{name}", part.seal(contents[name].data))
         body = rfc8785.dumps(manifest)
         signed = body + b"\n" + self._signer.sign(body).hex().encode()
         self._put(f"{number:06d}.json", [signed])
@@ -206,37 +210,34 @@ def _parts(manifest: dict[str, Any], key: bytes) -> dict[str, Part]:
         sizes = {"templates": (rows * (16 + 4 * dimension), CHUNK)}
     else:
         sizes = {
-            "rows": (16 * rows, CHUNK),
-            "codes": (rows * (dimension + 8), CHUNK),
+            "codes": (rows * (24 + dimension), CHUNK),
             "templates": (4 * rows * dimension, 4 * max(1, dimension) * rows_a_block(dimension)),
             "annoy": (int(manifest["index"]), CHUNK),
         }
     return {name: Part(key, f"{number}/{name}", *size) for name, size in sizes.items()}
 
 
-def _bytes(*arrays: NDArray[Any]) -> memoryview:
+def _bytes(array: NDArray[Any]) -> NDArray[np.uint8]:
     import numpy as np
 
-    flat = [array.reshape(-1).view(np.uint8) for array in arrays]
-    return (flat[0] if len(flat) == 1 else np.concatenate(flat)).data
+    return array.reshape(-1).view(np.uint8)
 
 
 def _unpack(parts: dict[str, Part], manifest: dict[str, Any]) -> Packed:
     import numpy as np
 
     count, dimension = int(manifest["rows"]), int(manifest["dimension"])
-    rows, codes = parts["rows"].whole(), parts["codes"].whole()
-    cells = count * dimension
+    data = parts["codes"].whole()
     return Packed(
-        np.frombuffer(rows, "<i8", count),
-        np.frombuffer(rows, "<i8", count, 8 * count),
+        np.frombuffer(data, "<i8", count),
+        np.frombuffer(data, "<i8", count, 8 * count),
         SealedVectors(parts["templates"], (count, dimension)),
         parts["annoy"].whole().tobytes(),
         int(manifest["search_k"]),
         Codes(
-            np.frombuffer(codes, np.int8, cells).reshape(count, dimension),
-            np.frombuffer(codes, "<f4", count, cells),
-            np.frombuffer(codes, "<f4", count, cells + 4 * count),
+            np.frombuffer(data, np.int8, count * dimension, 24 * count).reshape(count, dimension),
+            np.frombuffer(data, "<f4", count, 16 * count),
+            np.frombuffer(data, "<f4", count, 20 * count),
         ),
     )
 

@@ -115,7 +115,7 @@ def test_a_manifest_signed_by_another_home_is_refused(
         generations.read(number, FINGERPRINT)
 
 
-@pytest.mark.parametrize("part", ["rows", "codes", "templates", "annoy", "json"])
+@pytest.mark.parametrize("part", ["codes", "templates", "annoy", "json"])
 @pytest.mark.parametrize("change", ["gone", "empty", "shorter", "longer"])
 def test_a_file_that_is_missing_or_of_another_length_is_noticed(
     generations: Generations, part: str, change: str
@@ -244,7 +244,7 @@ def test_a_gallery_of_an_older_version_is_searched_and_the_next_write_replaces_i
     assert "s3" not in house.found(templates[3], 9)
     assert house.found(templates[4], 1) == ["s4"]
     suffixes = {path.suffix for path in (house.site.gallery / "generations").iterdir()}
-    assert suffixes == {".json", ".rows", ".codes", ".templates", ".annoy"}
+    assert suffixes == {".json", ".codes", ".templates", ".annoy"}
 
 
 def flips(path: Path) -> Iterator[int]:
@@ -258,7 +258,7 @@ def test_a_flipped_byte_of_a_generation_never_gives_an_answer(six: tuple[House, 
     house, templates = six
     assert house.found(templates[1], 1) == ["s1"]
     files = sorted((house.site.gallery / "generations").iterdir())
-    assert {path.suffix for path in files} == {".json", ".rows", ".codes", ".templates", ".annoy"}
+    assert {path.suffix for path in files} == {".json", ".codes", ".templates", ".annoy"}
     for path in files:
         whole = path.read_bytes()
         for position in flips(path) if whole else ():
