@@ -133,6 +133,12 @@ class Generations:
         manifest = self._manifest(number)
         if (manifest["generation"], manifest["fingerprint"]) != (number, fingerprint):
             raise GalleryDamaged(f"Generation {number} is not the one that its name says.")
+        if manifest["schema"] not in (SCHEMA, FIRST_SCHEMA):
+            raise GalleryDamaged(
+                f"Generation {number} is of the schema {manifest['schema']}, which this version "
+                "of fr does not know.",
+                hint="Build it anew with: fr gallery rebuild",
+            )
         key = self._slots.read(number)
         parts = {
             name: part.open(self.folder / f"{number:06d}.{name}")

@@ -188,6 +188,17 @@ def test_an_open_generation_is_searched_on_while_another_destroys_it(
     assert np.array_equal(np.asarray(templates), np.asarray(written.vectors))
 
 
+def test_a_generation_of_a_later_version_is_told_of(
+    generations: Generations, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as later:
+        later.setattr(generation, "SCHEMA", "fr/generation/9")
+        number = generations.write(packed(), FINGERPRINT)
+    with pytest.raises(GalleryDamaged, match="fr/generation/9") as caught:
+        generations.read(number, FINGERPRINT)
+    assert "rebuild" in caught.value.hint
+
+
 def first_schema(generations: Generations, packed: Packed) -> int:
     """A generation as fr wrote it before it had codes."""
     ((number, key),) = generations._slots.create(1)
