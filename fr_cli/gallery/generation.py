@@ -1,30 +1,33 @@
-"""A generation: all templates of one moment, packed and encrypted in one file for searching.
+"""A generation: all templates of one moment, packed and encrypted for searching.
 
 Derived from the store and never patched: a change makes the next generation beside it, and one
 commit of the database makes it the current one. Its key lies in the slot of its number; when
-that slot is destroyed, the file and every copy of it are noise.
+that slot is destroyed, the files and every copy of them are noise.
+
+A search reads `codes`, a quarter of the bytes and whose they are, and of `templates` the blocks of
+those few rows that it compares exactly.
 """
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
-import struct
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 import rfc8785
-from cryptography.exceptions import InvalidSignature, InvalidTag
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from fr_cli.disk import sync_folder
 from fr_cli.errors import GalleryDamaged
+from fr_cli.gallery.codes import Codes
+from fr_cli.gallery.parts import CHUNK, Part, unreadable
 from fr_cli.gallery.vault import KeySlots
+from fr_cli.gallery.vectors import SealedVectors, Vectors, rows_a_block
 from fr_cli.gallery.warm import wait_for_others
 from fr_cli.keys import SigningKey
 
@@ -32,8 +35,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-CHUNK = 1 << 20
-_TAG = 16
+SCHEMA, FIRST_SCHEMA = "fr/generation/2", "fr/generation/1"
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,14 +43,17 @@ class Packed:
     """Templates in search order: row i is reference `pks[i]` of subject `subjects[i]`.
 
     `pks` and `subjects` are int64 of shape (n,), `vectors` float32 of shape (n, dimension);
-    `annoy` is the approximate index over the same rows, empty where there is none.
+    `annoy` is the approximate index over the same rows, empty where there is none, and `codes` are
+    what is scanned, None where they have still to be made. `vectors` of a generation that was read
+    are in its file; `numpy.asarray` takes all of them into memory.
     """
 
     pks: NDArray[np.int64]
     subjects: NDArray[np.int64]
-    vectors: NDArray[np.float32]
+    vectors: Vectors
     annoy: bytes = b""
     search_k: int = 0
+    codes: Codes | None = None
 
     @classmethod
     def empty(cls) -> Packed:
@@ -59,8 +64,19 @@ class Packed:
         return cls(none, none, np.empty((0, 0), np.float32))
 
     def keep(self, mask: NDArray[np.bool_]) -> Packed:
-        """The rows of the mask, without an index."""
-        return Packed(self.pks[mask], self.subjects[mask], self.vectors[mask])
+        """The rows of the mask, in memory, without an index."""
+        import numpy as np
+
+        return Packed(self.pks[mask], self.subjects[mask], np.asarray(self.vectors)[mask])
+
+    def wipe(self) -> None:
+        """Overwrite what a read generation has in memory of templates; it is of no use after."""
+        import numpy as np
+
+        if self.codes is not None:
+            self.codes.wipe()
+        if isinstance(self.vectors, np.ndarray):
+            self.vectors.fill(0)
 
 
 class Generations:
@@ -73,40 +89,72 @@ class Generations:
 
     def write(self, packed: Packed, fingerprint: str) -> int:
         """Write the next generation, synced; returns its number. Not yet the current one."""
+        import numpy as np
+
         ((number, key),) = self._slots.create(1)
-        parts = {"templates": b"".join(_pack(packed)), "annoy": packed.annoy}
-        digests = {}
-        for name, data in parts.items():
-            sealed = b"".join(_seal_chunks(key, data, f"{number}/{name}"))
-            self._put(f"{number:06d}.{name}", sealed)
-            digests[name] = hashlib.sha256(sealed).hexdigest()
+        vectors = np.ascontiguousarray(packed.vectors, "<f4")
+        codes = packed.codes or Codes.of(vectors)
         manifest: dict[str, Any] = {
-            "schema": "fr/generation/1",
+            "schema": SCHEMA,
             "generation": number,
             "fingerprint": fingerprint,
-            "rows": len(packed.pks),
-            "dimension": packed.vectors.shape[1],
+            "rows": len(vectors),
+            "dimension": vectors.shape[1],
             "search_k": packed.search_k,
-            "sha256": digests,
+            "index": len(packed.annoy),
         }
+        parts = _parts(manifest, key)
+        contents = {
+            "codes": np.concatenate(
+                [_bytes(one) for one in (
+                    packed.pks.astype("<i8"), packed.subjects.astype("<i8"),
+                    codes.scales.astype("<f4"), codes.errors.astype("<f4"), codes.values,
+                )]
+            ),
+            "templates": _bytes(vectors),
+            "annoy": np.frombuffer(packed.annoy, np.uint8),
+        }  # fmt: skip
+        for name, part in parts.items():
+            self._put(f"{number:06d}.{name}", part.seal(contents[name].data))
         body = rfc8785.dumps(manifest)
-        self._put(f"{number:06d}.json", body + b"\n" + self._signer.sign(body).hex().encode())
+        signed = body + b"\n" + self._signer.sign(body).hex().encode()
+        self._put(f"{number:06d}.json", [signed])
         sync_folder(self.folder)
         return number
 
     def read(self, number: int, fingerprint: str) -> Packed:
-        """Decrypt a generation into memory; GalleryDamaged unless every byte is as written.
+        """Open a generation for searching: rows, codes and index in memory, templates in the file.
 
-        Number 0 is the empty generation of a new gallery.
+        GalleryDamaged unless what is read is as it was written; the blocks of templates are looked
+        at when they are asked for. Number 0 is the empty generation of a new gallery.
         """
         if number == 0:
             return Packed.empty()
         manifest = self._manifest(number)
         if (manifest["generation"], manifest["fingerprint"]) != (number, fingerprint):
             raise GalleryDamaged(f"Generation {number} is not the one that its name says.")
+        if manifest["schema"] not in (SCHEMA, FIRST_SCHEMA):
+            raise GalleryDamaged(
+                f"Generation {number} is of the schema {manifest['schema']}, which this version "
+                "of fr does not know.",
+                hint="Build it anew with: fr gallery rebuild",
+            )
         key = self._slots.read(number)
-        parts = {name: self._part(number, name, manifest, key) for name in ("templates", "annoy")}
-        return _unpack(parts["templates"], parts["annoy"], manifest)
+        parts = {
+            name: part.open(self.folder / f"{number:06d}.{name}")
+            for name, part in _parts(manifest, key).items()
+        }
+        if manifest["schema"] == FIRST_SCHEMA:
+            return _unpack_first(parts["templates"].whole(), manifest)
+        return _unpack(parts, manifest)
+
+    def check(self, number: int, fingerprint: str) -> Packed:
+        """What `read` gives, when every block of the templates has opened."""
+        import numpy as np
+
+        packed = self.read(number, fingerprint)
+        np.asarray(packed.vectors)
+        return packed
 
     def destroy(self, number: int) -> None:
         """Destroy a generation's key, then its files; returns when nobody has it in memory.
@@ -134,10 +182,10 @@ class Generations:
         """Generations of which files lie in the folder."""
         return sorted({int(path.name[:6]) for path in self.folder.glob("[0-9]" * 6 + ".*")})
 
-    def _put(self, name: str, data: bytes) -> None:
+    def _put(self, name: str, data: Iterable[bytes]) -> None:
         draft = self.folder / f"{name}.new"
         with draft.open("wb") as file:
-            file.write(data)
+            file.writelines(data)
             file.flush()
             os.fsync(file.fileno())
         draft.replace(self.folder / name)
@@ -146,7 +194,7 @@ class Generations:
         try:
             return (self.folder / name).read_bytes()
         except OSError as trouble:
-            raise _unreadable(name, trouble) from trouble
+            raise unreadable(name, trouble) from trouble
 
     def _manifest(self, number: int) -> dict[str, Any]:
         body, _, signature = self._get(f"{number:06d}.json").partition(b"\n")
@@ -160,71 +208,58 @@ class Generations:
             ) from None
         return dict(json.loads(body))
 
-    def _part(self, number: int, name: str, manifest: dict[str, Any], key: bytes) -> bytearray:
-        path = self.folder / f"{number:06d}.{name}"
-        try:
-            with path.open("rb") as file:
-                size = os.fstat(file.fileno()).st_size
-                data, found = _unseal_chunks(key, file, size, f"{number}/{name}")
-        except OSError as trouble:
-            raise _unreadable(path.name, trouble) from trouble
-        if found != manifest["sha256"][name]:
-            raise GalleryDamaged(f"{path.name} is not the file that its manifest names.")
-        return data
+
+def _parts(manifest: dict[str, Any], key: bytes) -> dict[str, Part]:
+    """What a generation of this manifest consists of, beside the manifest."""
+    number, rows, dimension = (int(manifest[name]) for name in ("generation", "rows", "dimension"))
+    if manifest["schema"] == FIRST_SCHEMA:
+        sizes = {"templates": (rows * (16 + 4 * dimension), CHUNK)}
+    else:
+        sizes = {
+            "codes": (rows * (24 + dimension), CHUNK),
+            "templates": (4 * rows * dimension, 4 * max(1, dimension) * rows_a_block(dimension)),
+            "annoy": (int(manifest["index"]), CHUNK),
+        }
+    return {name: Part(key, f"{number}/{name}", *size) for name, size in sizes.items()}
 
 
-def _unreadable(name: str, trouble: OSError) -> GalleryDamaged:
-    return GalleryDamaged(f"{name} cannot be read: {trouble.strerror}.")
-
-
-def _pack(packed: Packed) -> Iterator[bytes]:
-    yield packed.pks.astype("<i8").tobytes()
-    yield packed.subjects.astype("<i8").tobytes()
-    yield packed.vectors.astype("<f4").tobytes()
-
-
-def _unpack(data: bytearray, annoy: bytearray, manifest: dict[str, Any]) -> Packed:
+def _bytes(array: NDArray[Any]) -> NDArray[np.uint8]:
     import numpy as np
 
-    rows, dimension = int(manifest["rows"]), int(manifest["dimension"])
-    if len(data) != rows * (16 + 4 * dimension):
-        raise GalleryDamaged("A generation's templates do not have the size of its manifest.")
+    return array.reshape(-1).view(np.uint8)
+
+
+def _unpack(parts: dict[str, Part], manifest: dict[str, Any]) -> Packed:
+    import numpy as np
+
+    count, dimension = int(manifest["rows"]), int(manifest["dimension"])
+    data = parts["codes"].whole()
     return Packed(
-        np.frombuffer(data, "<i8", rows),
-        np.frombuffer(data, "<i8", rows, 8 * rows),
-        np.frombuffer(data, "<f4", rows * dimension, 16 * rows).reshape(rows, dimension),
-        bytes(annoy),
+        np.frombuffer(data, "<i8", count),
+        np.frombuffer(data, "<i8", count, 8 * count),
+        SealedVectors(parts["templates"], (count, dimension)),
+        parts["annoy"].whole().tobytes(),
         int(manifest["search_k"]),
+        Codes(
+            np.frombuffer(data, np.int8, count * dimension, 24 * count).reshape(count, dimension),
+            np.frombuffer(data, "<f4", count, 16 * count),
+            np.frombuffer(data, "<f4", count, 20 * count),
+        ),
     )
 
 
-def _seal_chunks(key: bytes, data: bytes, name: str) -> Iterator[bytes]:
-    # One key a generation and part names that differ in their first four letters: no nonce is
-    # used twice. The chunk count in the bound context makes a shortened file fail.
-    cipher, total = AESGCM(key), -(-len(data) // CHUNK)
-    for index in range(total):
-        chunk = data[index * CHUNK : (index + 1) * CHUNK]
-        yield cipher.encrypt(_nonce(name, index), chunk, f"{name}/{index}/{total}".encode())
+def _unpack_first(data: NDArray[np.uint8], manifest: dict[str, Any]) -> Packed:
+    """A generation of the first schema, which is replaced by the next that is built.
 
+    It has no codes: they are made when it is read. An index that it has is not used.
+    """
+    import numpy as np
 
-def _unseal_chunks(key: bytes, file: BinaryIO, size: int, name: str) -> tuple[bytearray, str]:
-    """What is sealed in a file, decrypted chunk by chunk, and the SHA-256 (hex) of the file."""
-    cipher, step = AESGCM(key), CHUNK + _TAG
-    total = -(-size // step)
-    out = bytearray(max(0, size - total * _TAG))
-    digest = hashlib.sha256()
-    try:
-        for index in range(total):
-            part = file.read(step)
-            digest.update(part)
-            cipher.decrypt_into(
-                _nonce(name, index), part, f"{name}/{index}/{total}".encode(),
-                memoryview(out)[index * CHUNK : index * CHUNK + len(part) - _TAG],
-            )  # fmt: skip
-    except (InvalidTag, ValueError):
-        raise GalleryDamaged(f"Generation file {name} has been altered.") from None
-    return out, digest.hexdigest()
-
-
-def _nonce(name: str, index: int) -> bytes:
-    return name.rpartition("/")[2][:4].encode() + struct.pack(">Q", index)
+    count, dimension = int(manifest["rows"]), int(manifest["dimension"])
+    vectors = np.frombuffer(data, "<f4", count * dimension, 16 * count).reshape(count, dimension)
+    return Packed(
+        np.frombuffer(data, "<i8", count),
+        np.frombuffer(data, "<i8", count, 8 * count),
+        vectors,
+        codes=Codes.of(vectors),
+    )

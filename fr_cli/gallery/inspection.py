@@ -139,7 +139,7 @@ def _each(gallery: Gallery) -> Iterator[Sealed]:
 def _generation(gallery: Gallery) -> Iterator[Finding]:
     number = int(gallery.store.meta("generation"))
     try:
-        packed = gallery.generations.read(number, gallery.fingerprint)
+        packed = gallery.generations.check(number, gallery.fingerprint)
     except GalleryDamaged as trouble:
         yield Finding(f"Generation {number}: {trouble.message}", "fr gallery rebuild")
         return

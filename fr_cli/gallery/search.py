@@ -10,6 +10,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from fr_cli.gallery.exact import Exact
 from fr_cli.gallery.generation import Packed
 
 if TYPE_CHECKING:
@@ -35,34 +36,11 @@ class Engine(Protocol):
     def nearest(
         self, probe: NDArray[np.float32], count: int, allowed: NDArray[np.bool_] | None
     ) -> NDArray[np.int64]:
-        """Rows to compare exactly: the `count` most alike among the allowed ones, any order.
+        """Rows to compare exactly, in any order: the best of the `count` most alike subjects.
 
-        `probe` is a unit vector of shape (dimension,), `allowed` a mask of shape (n,).
+        More rows may be among them. `probe` is a unit vector of shape (dimension,), `allowed` a
+        mask of shape (n,).
         """
-
-
-class Exact:
-    """Scans every template."""
-
-    name = "exact"
-
-    def __init__(self, packed: Packed) -> None:
-        self._vectors = packed.vectors
-
-    def nearest(
-        self, probe: NDArray[np.float32], count: int, allowed: NDArray[np.bool_] | None
-    ) -> NDArray[np.int64]:
-        """The rows of the highest cosine."""
-        import numpy as np
-
-        cosines = self._vectors @ probe
-        if allowed is not None:
-            cosines = np.where(allowed, cosines, -np.inf)
-        if count < len(cosines):
-            rows = np.argpartition(-cosines, count)[:count]
-        else:
-            rows = np.arange(len(cosines))
-        return np.asarray(rows[np.isfinite(cosines[rows])], np.int64)
 
 
 class Annoy:
@@ -75,6 +53,7 @@ class Annoy:
         # bytes have passed authenticated decryption and the hash of a signed manifest.
         self._index = load_annoy(packed.annoy, packed.vectors.shape[1])
         self._search_k = packed.search_k
+        self._subjects = packed.subjects
         self._exact = Exact(packed)
 
     def nearest(
@@ -85,8 +64,14 @@ class Annoy:
 
         if allowed is not None:
             return self._exact.nearest(probe, count, allowed)
-        rows = self._index.get_nns_by_vector(probe, count, self._search_k)
-        return np.asarray(rows, np.int64)
+        wanted = 4 * count + 16
+        while True:
+            found = self._index.get_nns_by_vector(probe, wanted, self._search_k)
+            rows = np.asarray(found, np.int64)
+            if len(set(self._subjects[rows].tolist())) >= count or wanted >= len(self._subjects):
+                return rows
+            # Several references of the same few subjects filled the list: ask for more.
+            wanted *= 4
 
 
 def engine_for(packed: Packed, wanted: str = "auto") -> Engine:
@@ -99,15 +84,17 @@ def engine_for(packed: Packed, wanted: str = "auto") -> Engine:
 def with_index(packed: Packed) -> Packed:
     """Add an Annoy index whose search effort reaches the recall target on these templates."""
     import annoy
+    import numpy as np
 
     dimension = packed.vectors.shape[1]
     index = annoy.AnnoyIndex(dimension, "angular")
     index.set_seed(1)
-    for row, vector in enumerate(packed.vectors):
+    vectors = np.asarray(packed.vectors)
+    for row, vector in enumerate(vectors):
         index.add_item(row, vector)
     # One job and a fixed seed: the same templates give the same index, byte for byte.
     index.build(TREES, n_jobs=1)
-    search_k = _effort(index, packed)
+    search_k = _effort(index, vectors)
     handle = os.memfd_create("fr-annoy", os.MFD_CLOEXEC)
     try:
         index.save(f"/proc/self/fd/{handle}")
@@ -115,7 +102,7 @@ def with_index(packed: Packed) -> Packed:
         data = Path(f"/proc/self/fd/{handle}").read_bytes()
     finally:
         os.close(handle)
-    return Packed(packed.pks, packed.subjects, packed.vectors, data, search_k)
+    return Packed(packed.pks, packed.subjects, vectors, data, search_k, packed.codes)
 
 
 def load_annoy(data: bytes, dimension: int) -> Any:
@@ -133,19 +120,19 @@ def load_annoy(data: bytes, dimension: int) -> Any:
     return index
 
 
-def _effort(index: Any, packed: Packed, probes: int = 200) -> int:
+def _effort(index: Any, vectors: NDArray[np.float32], probes: int = 200) -> int:
     """The smallest doubling of search_k that reaches the recall target; at most every row."""
     import numpy as np
 
-    count, dimension = packed.vectors.shape
+    count, dimension = vectors.shape
     random = np.random.default_rng(1)
     truth = random.choice(count, size=min(probes, count), replace=False)
     noise = random.standard_normal((len(truth), dimension)).astype(np.float32)
-    base = packed.vectors[truth]
+    base = vectors[truth]
     noise -= np.sum(noise * base, axis=1, keepdims=True) * base
     noise /= np.linalg.norm(noise, axis=1, keepdims=True)
     moved = np.float32(0.6) * base + np.float32(0.8) * noise
-    best = np.argmax(packed.vectors @ moved.T, axis=0)
+    best = np.argmax(vectors @ moved.T, axis=0)
     effort = 1000
     while effort < count * TREES:
         found = [index.get_nns_by_vector(probe, 1, effort)[:1] for probe in moved]

@@ -43,9 +43,10 @@ class View:
         import numpy as np
 
         built = self.rows.subjects if self.allowed is None else self.rows.subjects[self.allowed]
-        # Not np.unique, which hashes: at a million that takes longer than the search.
-        ordered = np.sort(np.concatenate([built, self.side.subjects]))
-        return int(np.count_nonzero(np.diff(ordered))) + (len(ordered) > 0)
+        # They are small numbers of the database. Sorting a million takes longer than the search.
+        seen = np.zeros(1 + max(built.max(initial=0), self.side.subjects.max(initial=0)), bool)
+        seen[built] = seen[self.side.subjects] = True
+        return int(np.count_nonzero(seen))
 
     @property
     def everything(self) -> Packed:
@@ -57,7 +58,7 @@ class View:
         return Packed(
             np.concatenate([part.pks for part in parts]),
             np.concatenate([part.subjects for part in parts]),
-            np.concatenate([part.vectors for part in parts]),
+            np.concatenate([np.asarray(part.vectors) for part in parts]),
         )
 
     def within(self, members: NDArray[np.int64]) -> View:
@@ -79,25 +80,33 @@ class View:
         """
         import numpy as np
 
-        chosen = engine_for(self.rows, engine)
-        wanted = min(len(self.rows.pks), 4 * count + 16)
-        while True:
-            near = np.empty(0, np.int64)
-            if len(self.rows.pks):
-                near = chosen.nearest(probe, wanted, self.allowed)
-            # One product a row, never a block of them: the last bit of a score must not
-            # depend on which other rows were on the shortlist.
-            cosines = [float(np.dot(vector, probe)) for vector in self.rows.vectors[near]]
-            cosines += [float(np.dot(vector, probe)) for vector in self.side.vectors]
-            pks = [*self.rows.pks[near].tolist(), *self.side.pks.tolist()]
-            subjects = [*self.rows.subjects[near].tolist(), *self.side.subjects.tolist()]
-            best: dict[int, tuple[int, float]] = {}
-            for place in sorted(range(len(pks)), key=lambda i: (-cosines[i], pks[i])):
-                best.setdefault(subjects[place], (pks[place], cosines[place]))
-            if len(best) >= count or wanted >= len(self.rows.pks):
-                return list(best.values())[:count], chosen.name
-            # Several references of the same few subjects filled the list: ask for more.
-            wanted = min(len(self.rows.pks), 4 * wanted)
+        chosen, near = engine_for(self.rows, engine), np.empty(0, np.int64)
+        if len(self.rows.pks):
+            near = chosen.nearest(probe, count, self.allowed)
+        beside = np.arange(len(self.side.pks))
+        parts = [one for one in ((self.rows, near), (self.side, beside)) if len(one[1])]
+        if not parts:
+            return [], chosen.name
+        pks = np.concatenate([part.pks[rows] for part, rows in parts])
+        subjects = np.concatenate([part.subjects[rows] for part, rows in parts])
+        cosines = np.concatenate([_cosines(part.vectors[rows], probe) for part, rows in parts])
+        best: dict[int, tuple[int, float]] = {}
+        for place in np.lexsort((pks, -cosines)).tolist():
+            best.setdefault(int(subjects[place]), (int(pks[place]), float(cosines[place])))
+            if len(best) == count:
+                break
+        return list(best.values()), chosen.name
+
+
+def _cosines(vectors: NDArray[np.float32], probe: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Each row's, in double precision.
+
+    A product of each row alone, never of a block of them: the last bit of a score must not depend
+    on which other rows were on the shortlist.
+    """
+    import numpy as np
+
+    return np.asarray(np.vecdot(vectors.astype(np.float64), probe.astype(np.float64)))
 
 
 def load_view(

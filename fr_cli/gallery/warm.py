@@ -63,8 +63,8 @@ class Warm:
     def drop(self) -> None:
         """Forget what is kept: overwritten first, for memory that is freed is not emptied."""
         kept, self._kept = self._kept, None
-        if kept is not None and kept[2].vectors.flags.writeable:
-            kept[2].vectors.fill(0)
+        if kept is not None:
+            kept[2].wipe()
         handle, self._handle = self._handle, -1
         if handle >= 0:
             os.close(handle)

@@ -150,6 +150,7 @@ def gallery(bench: Bench) -> Check:
             raise GalleryDamaged(f"The database: {said}.", hint="fr gallery check")
         unfinished = len(found.store.marked())
         result = measure(found)
+        found.generations.check(result.generation, found.fingerprint)
     if unfinished:
         return warn("gallery", f"{unfinished} purges were cut short.", "fr gallery rebuild")
     return ok(

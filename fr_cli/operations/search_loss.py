@@ -88,10 +88,10 @@ def search_loss(trial: Trial, thresholds: Sequence[float], listener: Listener) -
             "gallery and --fusion best.",
             hint="Leave --search-loss out, or evaluate with references and probes.",
         )
-    exact, approximate = _engines(enrolled)
     people = sorted(set(enrolled.subjects))
     place = {name: number for number, name in enumerate(people)}
     whose = [place[name] for name in enrolled.subjects]
+    exact, approximate = _engines(enrolled, whose)
     probes = [
         (place.get(sample.subject, -1), sample.template.vector)
         for sample in trial.samples
@@ -130,14 +130,14 @@ def _lost(
     return Lost(threshold, mated, missed_exact, missed, (missed - missed_exact) / mated)
 
 
-def _engines(enrolled: Enrolled) -> tuple[Engine, Engine]:
+def _engines(enrolled: Enrolled, whose: Sequence[int]) -> tuple[Engine, Engine]:
     import numpy as np
 
     from fr_cli.gallery.generation import Packed
     from fr_cli.gallery.search import engine_for, with_index
 
-    rows = np.arange(len(enrolled.subjects), dtype=np.int64)
-    packed = with_index(Packed(rows, rows, np.ascontiguousarray(enrolled.vectors)))
+    rows, subjects = np.arange(len(whose), dtype=np.int64), np.array(whose, np.int64)
+    packed = with_index(Packed(rows, subjects, np.ascontiguousarray(enrolled.vectors)))
     return engine_for(packed, "exact"), engine_for(packed, "annoy")
 
 
@@ -154,16 +154,11 @@ def _search(
 ) -> _Found:
     """As a search of the gallery does: a shortlist, exact cosines, the best of each subject."""
     began = time.perf_counter()
-    wanted = min(len(vectors), 4 * COUNT + 16)
-    while True:
-        near = engine.nearest(probe, wanted, None)
-        cosines = vectors[near] @ probe
-        hits: dict[int, float] = {}
-        for row in (-cosines).argsort(kind="stable").tolist():
-            hits.setdefault(whose[near[row]], float(cosines[row]))
-        if len(hits) >= COUNT or wanted >= len(vectors):
-            break
-        wanted = min(len(vectors), 4 * wanted)
+    near = engine.nearest(probe, COUNT, None)
+    cosines = vectors[near] @ probe
+    hits: dict[int, float] = {}
+    for row in (-cosines).argsort(kind="stable").tolist():
+        hits.setdefault(whose[near[row]], float(cosines[row]))
     first = dict(list(hits.items())[:COUNT])
     return _Found(first, time.perf_counter() - began)
 

@@ -7,8 +7,10 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from fr_cli.evaluation import growth
+from fr_cli.evaluation import growth, lists
 from fr_cli.evaluation.growth import fpir_by_n
 from fr_cli.evaluation.lists import Lists, candidate_lists
 from fr_cli.evaluation.selectivity import selectivity
@@ -100,3 +102,21 @@ def test_a_search_leaves_out_the_own_subject_and_excluded_pairs() -> None:
         assert sorted(row, reverse=True) == row.tolist()
     with pytest.raises(ValueError):
         candidate_lists(vectors[:0], [], [], [])
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.integers(1, 400), st.integers(1, 6), st.integers(0, 2**32), st.booleans())
+def test_the_best_of_each_column_are_those_of_a_sort(
+    rows: int, columns: int, seed: int, ties: bool
+) -> None:
+    random = np.random.default_rng(seed)
+    scores = random.uniform(-1, 1, (rows, columns)).astype(np.float32)
+    if ties:
+        scores = np.round(scores, 1)
+    scores[random.random(scores.shape) < 0.1] = NONE
+    kept = int(random.integers(1, min(rows, 50) + 1))
+    values, places = lists._best(scores, kept)
+    wanted = np.sort(scores, axis=0)[::-1][:kept].T
+    assert np.array_equal(values, wanted)
+    assert np.array_equal(np.take_along_axis(scores.T, places, axis=1), wanted)
+    assert all(len(set(row)) == kept for row in places.tolist())

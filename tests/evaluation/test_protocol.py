@@ -304,3 +304,29 @@ def test_rank_one_of_a_mate_that_is_not_listed_is_a_miss() -> None:
     (found,) = search_lists(listed, [np.array([True, True])], "best")
     assert found.mated.tolist() == [True, True]
     assert within_rank(found, 10).cases == 1
+
+
+@pytest.mark.parametrize("fusion", ["best", "mean"])
+def test_a_gallery_of_many_people_is_searched_as_one_of_few(fusion: Any) -> None:
+    """More people than are counted together, some with many references; every rank occurs."""
+    random = np.random.default_rng(1)
+    whose = np.concatenate([random.permutation(700), random.integers(0, 40, 300)])
+    rows = random.standard_normal((1000, 5)).astype(np.float32)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    asked = random.choice(1000, 60)
+    names = [f"s{number}" for number in whose]
+    probes = rows[asked] + 0.5 * random.standard_normal((60, 5)).astype(np.float32)
+    probes /= np.linalg.norm(probes, axis=1, keepdims=True)
+    found = search_all(
+        rows, names, list(probes), [names[row] for row in asked],
+        listed=frozenset(names), fusion=fusion,
+    )  # fmt: skip
+    cosines = probes.astype(np.float64) @ rows.T.astype(np.float64)
+    for place, row in enumerate(asked):
+        of_each = [cosines[place, whose == number] for number in range(700)]
+        scores = np.array([one.max() if fusion == "best" else one.mean() for one in of_each])
+        mate = scores[whose[row]]
+        assert found.mate[place] == pytest.approx(mate, abs=1e-6)
+        assert found.nonmate[place] == pytest.approx(np.delete(scores, whose[row]).max(), abs=1e-6)
+        assert np.sum(scores > mate + 1e-6) < found.rank[place] <= np.sum(scores >= mate - 1e-6)
+    assert found.rank.max() > 255

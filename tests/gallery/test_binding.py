@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from fr_cli.errors import GalleryDamaged
@@ -42,7 +43,7 @@ def test_a_generation_that_holds_another_template_than_the_database_names_nobody
     with house.open() as gallery, gallery.writing():
         # As if somebody with the site key had packed a generation in which s0 looks like s1.
         view = gallery._view()
-        forged = view.rows.vectors.copy()
+        forged = np.array(view.rows.vectors)
         forged[0] = templates[1]
         number = gallery.generations.write(
             type(view.rows)(view.rows.pks, view.rows.subjects, forged), gallery.fingerprint

@@ -13,6 +13,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from fr_cli.errors import GalleryDamaged
@@ -131,7 +132,7 @@ def readable_rows(house: House) -> list[bytes]:
                 packed = gallery.generations.read(number, FINGERPRINT)
             except GalleryDamaged:
                 continue
-            rows += [row.tobytes() for row in packed.vectors]
+            rows += [row.tobytes() for row in np.asarray(packed.vectors)]
     return rows
 
 

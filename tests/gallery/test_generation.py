@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+import rfc8785
 
 from fr_cli.errors import FrError, GalleryDamaged, OtherModel
 from fr_cli.gallery import generation
+from fr_cli.gallery import vectors as vectors_module
+from fr_cli.gallery.codes import Codes
 from fr_cli.gallery.generation import Generations, Packed
 from fr_cli.gallery.inspection import inspect
+from fr_cli.gallery.parts import Part
 from fr_cli.gallery.search import with_index
 from fr_cli.gallery.vault import KeySlots
 from fr_cli.keys import SigningKey
 from fr_cli.records import Silence
 
-from .conftest import FINGERPRINT, House, Vector, vectors
+from .conftest import FINGERPRINT, House, Vector, one_each, vectors
 
 
 def packed(count: int = 5, dimension: int = 8) -> Packed:
@@ -39,7 +42,7 @@ def generations(tmp_path: Path) -> Generations:
 def same(one: Packed, other: Packed) -> bool:
     arrays = ((one.pks, other.pks), (one.subjects, other.subjects), (one.vectors, other.vectors))
     return (
-        all(np.array_equal(a, b) for a, b in arrays)
+        all(np.array_equal(np.asarray(a), np.asarray(b)) for a, b in arrays)
         and (one.annoy, one.search_k) == (other.annoy, other.search_k)
     )  # fmt: skip
 
@@ -49,6 +52,7 @@ def test_what_is_written_is_read(
     generations: Generations, monkeypatch: pytest.MonkeyPatch, count: int
 ) -> None:
     monkeypatch.setattr(generation, "CHUNK", 1000)
+    monkeypatch.setattr(vectors_module, "BLOCK", 1000)
     written = packed(count) if count else Packed.empty()
     number = generations.write(written, FINGERPRINT)
     assert number == 1
@@ -65,10 +69,14 @@ def test_the_index_is_kept_with_the_templates(generations: Generations) -> None:
 def test_no_template_of_a_generation_lies_on_the_disk_in_clear(generations: Generations) -> None:
     written = with_index(packed(50))
     generations.write(written, FINGERPRINT)
-    row = written.vectors[7].tobytes()
+    row = np.asarray(written.vectors)[7].tobytes()
+    assert written.codes is None
+    code = Codes.of(np.asarray(written.vectors)).values[7].tobytes()
     assert row in written.annoy  # so the index would give it away
     for path in generations.folder.iterdir():
-        assert row[:12] not in path.read_bytes()
+        data = path.read_bytes()
+        assert row[:12] not in data
+        assert code not in data
 
 
 def test_a_destroyed_generation_is_noise_even_in_a_copy(
@@ -107,13 +115,13 @@ def test_a_manifest_signed_by_another_home_is_refused(
         generations.read(number, FINGERPRINT)
 
 
-@pytest.mark.parametrize("part", ["000001.templates", "000001.annoy", "000001.json"])
+@pytest.mark.parametrize("part", ["codes", "templates", "annoy", "json"])
 @pytest.mark.parametrize("change", ["gone", "empty", "shorter", "longer"])
 def test_a_file_that_is_missing_or_of_another_length_is_noticed(
     generations: Generations, part: str, change: str
 ) -> None:
     number = generations.write(with_index(packed(50)), FINGERPRINT)
-    path = generations.folder / part
+    path = generations.folder / f"000001.{part}"
     data = path.read_bytes()
     if change == "gone":
         path.unlink()
@@ -123,29 +131,131 @@ def test_a_file_that_is_missing_or_of_another_length_is_noticed(
         generations.read(number, FINGERPRINT)
 
 
-def test_chunks_that_change_places_do_not_open(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(generation, "CHUNK", 100)
-    key, name = b"k" * 32, "1/templates"
-    sealed = b"".join(generation._seal_chunks(key, bytes(range(250)) * 2, name))
+def test_blocks_that_change_places_do_not_open(tmp_path: Path) -> None:
+    key, name, path = b"k" * 32, "1/templates", tmp_path / "part"
+    data = bytes(range(250)) * 2
+    sealed = b"".join(Part(key, name, 500, 100).seal(memoryview(data)))
 
-    def unsealed(key: bytes, sealed: bytes, name: str) -> tuple[bytearray, str]:
-        return generation._unseal_chunks(key, io.BytesIO(sealed), len(sealed), name)
+    def whole(sealed: bytes, key: bytes = key, name: str = name, size: int = 500) -> bytes:
+        path.write_bytes(sealed)
+        return Part(key, name, size, 100).open(path).whole().tobytes()
 
-    opened, digest = unsealed(key, sealed, name)
-    assert bytes(opened) == bytes(range(250)) * 2
-    assert digest == hashlib.sha256(sealed).hexdigest()
+    assert whole(sealed) == data
     step = 100 + 16
     for changed in (
         sealed[step : 2 * step] + sealed[:step] + sealed[2 * step :],
         sealed[:-step],
         sealed[step:],
         sealed + sealed[-step:],
+        sealed[:step] + sealed[:step] + sealed[2 * step :],
     ):
-        with pytest.raises(GalleryDamaged):
-            unsealed(key, changed, name)
+        for size in (500, 400, 600):
+            with pytest.raises(GalleryDamaged):
+                whole(changed, size=size)
     for other_key, other_name in ((b"x" * 32, name), (key, "2/templates"), (key, "1/annoy")):
         with pytest.raises(GalleryDamaged):
-            unsealed(other_key, sealed, other_name)
+            whole(sealed, other_key, other_name)
+
+
+@pytest.mark.parametrize("dimension", [1, 8, 3000, 5000])
+def test_only_the_blocks_of_the_rows_asked_for_are_opened(
+    generations: Generations, dimension: int
+) -> None:
+    written = packed(40, dimension)
+    number = generations.write(written, FINGERPRINT)
+    path = generations.folder / "000001.templates"
+    each = vectors_module.rows_a_block(dimension)
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1  # in the block of the last row
+    path.write_bytes(data)
+    templates, exact = generations.read(number, FINGERPRINT).vectors, np.asarray(written.vectors)
+    whole = np.array([row for row in (0, 7, 3, 3, 38) if row // each < 39 // each], np.int64)
+    assert np.array_equal(templates[whole], exact[whole])
+    assert templates[whole[:0]].shape == (0, dimension)
+    for rows in ([39], [0, 39]):
+        with pytest.raises(GalleryDamaged):
+            templates[np.array(rows)]
+    with pytest.raises(GalleryDamaged):
+        np.asarray(templates)
+
+
+def test_an_open_generation_is_searched_on_while_another_destroys_it(
+    generations: Generations,
+) -> None:
+    written = packed()
+    templates = generations.read(generations.write(written, FINGERPRINT), FINGERPRINT).vectors
+    generations.destroy(1)
+    assert np.array_equal(np.asarray(templates), np.asarray(written.vectors))
+
+
+def test_a_generation_of_a_later_version_is_told_of(
+    generations: Generations, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as later:
+        later.setattr(generation, "SCHEMA", "fr/generation/9")
+        number = generations.write(packed(), FINGERPRINT)
+    with pytest.raises(GalleryDamaged, match="fr/generation/9") as caught:
+        generations.read(number, FINGERPRINT)
+    assert "rebuild" in caught.value.hint
+
+
+def first_schema(generations: Generations, packed: Packed) -> int:
+    """A generation as fr wrote it before it had codes."""
+    ((number, key),) = generations._slots.create(1)
+    data = b"".join(
+        [packed.pks.tobytes(), packed.subjects.tobytes(), np.asarray(packed.vectors).tobytes()]
+    )
+    digests = {}
+    for name, clear in (("templates", data), ("annoy", b"")):
+        part = Part(key, f"{number}/{name}", len(clear))
+        sealed = b"".join(part.seal(memoryview(clear)))
+        digests[name] = hashlib.sha256(sealed).hexdigest()
+        (generations.folder / f"{number:06d}.{name}").write_bytes(sealed)
+    body = rfc8785.dumps(
+        {
+            "schema": "fr/generation/1", "generation": number, "fingerprint": FINGERPRINT,
+            "rows": len(packed.pks), "dimension": packed.vectors.shape[1], "search_k": 0,
+            "sha256": digests,
+        }
+    )  # fmt: skip
+    signed = body + b"\n" + generations._signer.sign(body).hex().encode()
+    (generations.folder / f"{number:06d}.json").write_bytes(signed)
+    return number
+
+
+@pytest.mark.parametrize("count", [1, 300])
+def test_a_generation_of_an_older_version_is_read(generations: Generations, count: int) -> None:
+    written = packed(count)
+    number = first_schema(generations, written)
+    read = generations.read(number, FINGERPRINT)
+    assert same(read, written)
+    assert same(read.keep(np.ones(count, bool)), written)
+    read.wipe()
+    assert not np.asarray(read.vectors).any()
+    path = generations.folder / "000001.templates"
+    path.write_bytes(path.read_bytes()[:-1] + b"?")
+    with pytest.raises(GalleryDamaged):
+        generations.read(number, FINGERPRINT)
+
+
+def test_a_gallery_of_an_older_version_is_searched_and_the_next_write_replaces_it(
+    house: House,
+) -> None:
+    templates = vectors(6)
+    house.enrol(*one_each(templates))
+    with house.open() as gallery, gallery.writing():
+        everything = gallery._view(generation=0).everything
+        number = first_schema(gallery.generations, everything)
+        with gallery.store.transaction():
+            gallery.store.set_meta(generation=str(number), high_water="6")
+    assert house.found(templates[3], 1) == ["s3"]
+    with house.open() as gallery:
+        assert inspect(gallery, Silence()) == []
+    house.purge("s3")
+    assert "s3" not in house.found(templates[3], 9)
+    assert house.found(templates[4], 1) == ["s4"]
+    suffixes = {path.suffix for path in (house.site.gallery / "generations").iterdir()}
+    assert suffixes == {".json", ".codes", ".templates", ".annoy"}
 
 
 def flips(path: Path) -> Iterator[int]:
@@ -159,7 +269,7 @@ def test_a_flipped_byte_of_a_generation_never_gives_an_answer(six: tuple[House, 
     house, templates = six
     assert house.found(templates[1], 1) == ["s1"]
     files = sorted((house.site.gallery / "generations").iterdir())
-    assert {path.suffix for path in files} == {".json", ".templates", ".annoy"}
+    assert {path.suffix for path in files} == {".json", ".codes", ".templates", ".annoy"}
     for path in files:
         whole = path.read_bytes()
         for position in flips(path) if whole else ():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 
+import numpy as np
 import pytest
 
 from fr_cli.errors import GalleryLocked
@@ -19,12 +20,15 @@ def test_it_is_read_once_and_is_the_same(fr: Fr) -> None:
         number = int(gallery.store.meta("generation"))
         first = warm.read(gallery.generations, number, gallery.fingerprint)
         assert warm.read(gallery.generations, number, gallery.fingerprint) is first
+        assert first.codes is not None
         assert (
-            first.vectors.tolist()
-            == gallery.generations.read(number, gallery.fingerprint).vectors.tolist()
+            np.asarray(first.vectors).tolist()
+            == np.asarray(gallery.generations.read(number, gallery.fingerprint).vectors).tolist()
         )
+        assert first.codes.values.any()
         warm.drop()
-        assert not first.vectors.any()  # overwritten
+        for kept in (first.codes.values, first.codes.scales, first.codes.errors):
+            assert not kept.any()  # overwritten
 
 
 def test_whoever_destroys_it_waits_until_it_is_dropped(fr: Fr) -> None:

@@ -10,6 +10,7 @@ import pytest
 from fr_cli.errors import UsageProblem
 from fr_cli.evaluation import protocol, rates
 from fr_cli.gallery import search
+from fr_cli.gallery.exact import Exact
 from fr_cli.operations.labelled import Enrolled, Labelled, Sample
 from fr_cli.operations.search_loss import search_loss
 from fr_cli.operations.trial import Trial
@@ -66,7 +67,7 @@ class Forgetful:
     name = "annoy"
 
     def __init__(self, packed: Any) -> None:
-        self._inner = search.Exact(packed)
+        self._inner = Exact(packed)
         self._known = np.arange(len(packed.vectors)) % 2 == 0
 
     def nearest(self, probe: Any, count: int, allowed: Any) -> Any:
