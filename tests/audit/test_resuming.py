@@ -17,6 +17,14 @@ from fr_cli.keys import SigningKey
 from .conftest import ORIGIN, Bench, Disk
 
 
+class Killed(BaseException):
+    """As a process ends that hears of nothing."""
+
+
+def die(*given: object) -> None:
+    raise Killed
+
+
 def note(bench: Bench) -> Path:
     return bench.folder / FILE
 
@@ -24,8 +32,8 @@ def note(bench: Bench) -> Path:
 def killed_before_its_sync(bench: Bench) -> str:
     """An act whose process died with its intent written and not synced; its id."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(os, "fdatasync", lambda handle: os.kill(0, "not a signal"))
-        with pytest.raises(TypeError):
+        patch.setattr(os, "fdatasync", die)
+        with pytest.raises(Killed):
             bench.some_act()
     return str(bench.entries()[-1]["req"])
 
@@ -250,8 +258,8 @@ def test_nobody_goes_on_by_a_note_under_the_key_before(
 ) -> None:
     """Killed between the sync of a rotation and its note."""
     with monkeypatch.context() as patch:
-        patch.setattr(Writer, "_note", lambda self: os.kill(0, "not a signal"))
-        with pytest.raises(TypeError):
+        patch.setattr(Writer, "_note", die)
+        with pytest.raises(Killed):
             bench.log.rotate(SigningKey.new(), bench.home)
     AuditLog(bench.folder, SigningKey.load(bench.home), ORIGIN).act("x", "administration")
     assert [key.first for key in bench.verify().keys] == [1, 3]
