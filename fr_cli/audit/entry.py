@@ -214,9 +214,9 @@ class Draft:
             op=asker or _operator(os.getpid(), os.getuid(), os.environ.get("SUDO_UID", "")),
             **fields,
         )
-        self._to_mono, self._to_seq, self._to_time, self._rest = canonical(entry).split(
-            b"%d" % blank
-        )
+        text = canonical(entry)
+        self.length = len(text)
+        self._to_mono, self._to_seq, self._to_time, self._rest = text.split(b"%d" % blank)
 
     def packed(self) -> bytes:
         """All of it on one line, for another process."""
@@ -229,7 +229,7 @@ class Draft:
         """What `packed` gave."""
         draft = cls.__new__(cls)
         nonce, draft._to_mono, draft._to_seq, draft._to_time, draft._rest = packed.split(b"\t")
-        draft.nonce = nonce.decode()
+        draft.nonce, draft.length = nonce.decode(), len(packed)
         return draft
 
     def body(self, seq: int) -> bytes:

@@ -91,6 +91,7 @@ class Turn:
     def __init__(self, draft: Draft, log: Path, signer: SigningKey) -> None:
         self.draft = draft
         self._log = log
+        self._queue = f"{log.parent}/{FILE}"
         self._signer = signer
         self._inbox: socket | None = None
         self._end = 0
@@ -107,7 +108,7 @@ class Turn:
         The first call leaves the draft to others, without a pause: the lock may have become free
         before they could see it. `pause` (seconds) is for a draft that is too long for that.
         """
-        if len(self.draft.packed()) > _LONGEST:
+        if self.draft.length > _LONGEST:
             time.sleep(pause)
         elif self.request is None or self._inbox is None:
             self._inbox = _datagrams()
@@ -129,7 +130,7 @@ class Turn:
 
     def _leave(self, request: Request) -> None:
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-        handle = os.open(self._log.with_name(FILE), flags, 0o600)
+        handle = os.open(self._queue, flags, 0o600)
         try:
             os.write(handle, request.line())
             self._end = os.fstat(handle).st_size
@@ -138,7 +139,7 @@ class Turn:
 
     def _taken(self) -> bool:
         try:
-            return os.stat(self._log.with_name(FILE)).st_size < self._end
+            return os.stat(self._queue).st_size < self._end
         except FileNotFoundError:
             return True
 
@@ -154,7 +155,7 @@ class Turn:
 def taken(folder: Path, signer: SigningKey) -> list[Request]:
     """What waits to be written; nobody finds it again. Call it with the lock of the log."""
     try:
-        handle = os.open(folder / FILE, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+        handle = os.open(f"{folder}/{FILE}", os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
     except FileNotFoundError:
         return []
     try:
@@ -181,8 +182,8 @@ def answer(served: Iterable[tuple[Request, Head]]) -> None:
 def wake(folder: Path) -> None:
     """Wake the first who waits; call it when the lock of the log is free."""
     with suppress(FileNotFoundError):
-        if os.stat(folder / FILE).st_size:
-            with open(folder / FILE, "rb") as file:
+        if os.stat(f"{folder}/{FILE}").st_size:
+            with open(f"{folder}/{FILE}", "rb") as file:
                 _, *words = file.readline().split(b"\t", 2)
             if words:
                 _send([(words[0].decode(errors="replace"), b"")])
