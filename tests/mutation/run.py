@@ -1,6 +1,6 @@
 """Mutation testing: change the code in one place, run the tests, list the changes nobody saw.
 
-    python -m tests.mutation.run merkle log verify check shapes syncing writer
+    python -m tests.mutation.run merkle log act verify check shapes resuming waiting writer
 
 Not run in CI: each mutant takes a run of the tests. The package is copied, so the working tree
 is never changed. A mutant is killed by a failing test; by a run beyond the time limit too, but
@@ -26,7 +26,8 @@ ROOM = Path("fr_cli/audit")
 TESTS = {
     "merkle": ["tests/audit/test_merkle.py", "tests/attacks/test_edit.py"],
     "log": [
-        "tests/audit/test_log.py", "tests/audit/test_lease.py", "tests/audit/test_rotation.py",
+        "tests/audit/test_log.py", "tests/audit/test_lease.py", "tests/audit/test_waiting.py",
+        "tests/audit/test_resuming.py", "tests/audit/test_rotation.py",
         "tests/audit/test_erasing.py", "tests/audit/test_reboot.py", "tests/audit/test_crash.py",
         "tests/audit/test_failing_calls.py",
     ],
@@ -36,10 +37,18 @@ TESTS = {
         "tests/attacks",
     ],
     "shapes": ["tests/audit/test_shapes.py", "tests/audit/test_chunks.py"],
-    "syncing": ["tests/audit/test_syncing.py", "tests/audit/test_failing_calls.py"],
+    "act": ["tests/audit/test_log.py", "tests/audit/test_lease.py", "tests/audit/test_waiting.py"],
+    "resuming": [
+        "tests/audit/test_resuming.py", "tests/audit/test_log.py", "tests/audit/test_crash.py",
+        "tests/audit/test_rotation.py", "tests/audit/test_reboot.py", "tests/audit/test_waiting.py",
+        "tests/attacks/test_fork.py", "tests/attacks/test_truncation.py",
+        "tests/attacks/test_key_ranges.py",
+    ],
+    "waiting": ["tests/audit/test_waiting.py"],
     "writer": [
         "tests/audit/test_log.py", "tests/audit/test_crash.py", "tests/audit/test_rotation.py",
-        "tests/audit/test_syncing.py", "tests/audit/test_erasing.py", "tests/audit/test_reboot.py",
+        "tests/audit/test_resuming.py", "tests/audit/test_waiting.py",
+        "tests/audit/test_erasing.py", "tests/audit/test_reboot.py",
         "tests/audit/test_failing_calls.py", "tests/audit/test_states.py",
         "tests/attacks/test_fork.py", "tests/attacks/test_truncation.py",
         "tests/attacks/test_key_ranges.py",
