@@ -1,24 +1,22 @@
-"""`frontier.json`: two notes of where the log ends, for the writers that come after.
+"""`frontier.json`: a note of the last line that is on disk, for the writers that come after.
 
-The first is of the last line that is known to be durable. By it writers share their syncs; a sync
-that failed is cut back to it; and it tells when lines that were there are gone or are others. The
-second, the tip, is of the last line written. It saves the next writer reading and checking what is
-there: if the file ends where the tip says, with that last line byte for byte, then its frontier is
-the tree's.
+It saves the next writer reading and checking what is there: if the log ends where the note says,
+with that last line byte for byte, then the noted frontier is the tree's. A sync that failed is cut
+back to it. And it tells when lines that were there are gone or are others.
 
-Each is authenticated with a key derived from the signing key, so it says no more than whoever can
-sign could say. They are no witness: whoever can write the log can remove them. A note that a
-power cut or a lack of space has torn is as none.
+It is authenticated with a key derived from the signing key, so it says no more than whoever can
+sign could say. It is no witness: whoever can write the log can remove it. A note that a power cut
+or a lack of space has torn is as none.
 """
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import hmac
 import os
 import re
 from binascii import a2b_base64, b2a_base64
-from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -31,13 +29,13 @@ from fr_cli.keys import SigningKey
 
 FILE = "frontier.json"
 
-#: How the file begins. The word stands outside of what is authenticated: a process whose sync
-#: fails must be able to say so whatever key it has.
-_CALM, _DOUBT = b'{"doubt":false,', b'{"doubt":true ,'
-_TIP = b'{"doubt":null ,'
+#: How the file begins: all is well; a sync has failed, so that what is behind the note must go;
+#: what a crash left is being repaired. This stands outside of what is authenticated: a process
+#: whose sync fails must be able to say so whatever key it has.
+CALM, DOUBT, REPAIR = b'{"doubt":false,', b'{"doubt":true ,', b'{"doubt":null ,'
 #: One size for all notes, so that a shorter one covers the longer: 50 peaks of 43 characters.
 _SIZE = 2600
-_MAC = len(_CALM) + len('"mac":"')
+_MAC = len(CALM) + len('"mac":"')
 _STATE = _MAC + 64 + len('","state":')
 _FORM = re.compile(
     rb'\{"file":(\d+),"start":(\d+),"end":(\d+),"line":"(\w{64})","size":(\d+),"peaks":"(.*)"\}'
@@ -56,6 +54,10 @@ class State(NamedTuple):
     line: bytes
     frontier: Frontier
 
+    def is_of(self, file: int, end: int) -> bool:
+        """Whether it is of all that there is of this file, which ends here."""
+        return (self.file, self.end) == (file, end)
+
     def held(self, log: int) -> bytes | None:
         """That line, if it stands in its place in the log, byte for byte."""
         line = os.pread(log, self.end - self.start, self.start)
@@ -68,10 +70,9 @@ def digest(line: bytes) -> bytes:
 
 
 class Notes:
-    """The notes of an audit folder, open; only the one with the log's lock writes the tip.
+    """The note of an audit folder, open; whoever has the log's lock reads and writes it.
 
-    A failure to write a note is passed over: the entry is what counts, and the next writer can do
-    without. Written in place: a rename for every act would cost as much as its sync.
+    Written in place: a rename for every act would cost as much as its sync.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -87,49 +88,37 @@ class Notes:
         """Whether nothing was ever noted."""
         return os.fstat(self.handle).st_size == 0
 
-    def in_doubt(self) -> bool:
-        """Whether a sync has failed, and the log was not cut back since."""
-        return os.pread(self.handle, len(_DOUBT), 0) == _DOUBT
+    def mark(self) -> bytes:
+        """CALM, DOUBT or REPAIR; anything else if there is no note."""
+        return os.pread(self.handle, len(CALM), 0)
 
-    def doubt(self) -> None:
-        """Say that a sync has failed."""
-        os.pwrite(self.handle, _DOUBT, 0)
+    def set_mark(self, mark: bytes) -> None:
+        """Change the mark and leave the note as it is."""
+        os.pwrite(self.handle, mark, 0)
 
-    def durable(self, signer: SigningKey) -> State | None:
-        """What is durable; None if there is no such note, or it is of another key."""
+    def state(self, signer: SigningKey) -> State | None:
+        """What is noted; None if there is no such note, or it is of another key."""
         return _read(os.pread(self.handle, _SIZE, 0), signer)
 
-    def tip(self, signer: SigningKey) -> State | None:
-        """What is written; None if there is no such note, or it is of another key."""
-        return _read(os.pread(self.handle, _SIZE, _SIZE), signer)
-
-    def set_durable(self, state: State, signer: SigningKey) -> None:
-        """Note what is durable, without a doubt."""
-        self._write(_CALM, state, signer, 0)
-
-    def set_tip(self, state: State, signer: SigningKey) -> None:
-        """Note what is written."""
-        self._write(_TIP, state, signer, _SIZE)
-
-    def remove_tip(self) -> None:
-        """Have the next writer read the log's end from the log, also after a power cut."""
-        os.pwrite(self.handle, bytes(_SIZE), _SIZE)
-        os.fsync(self.handle)
-
-    def _write(self, start: bytes, state: State, signer: SigningKey, offset: int) -> None:
+    def set_state(self, state: State, signer: SigningKey, mark: bytes = CALM) -> None:
+        """Note what is on disk; OSError if that fails, for the log may be cut back to it."""
         peaks = b2a_base64(b"".join(state.frontier.peaks), newline=False).decode()
         text = (
             f'{{"file":{state.file},"start":{state.start},"end":{state.end},'
             f'"line":"{state.line.hex()}","size":{state.frontier.size},"peaks":"{peaks}"}}'
         ).encode()
-        data = start + b'"mac":"' + _mac(text, signer) + b'","state":' + text + b"}"
-        with suppress(OSError):
-            os.pwrite(self.handle, data.ljust(_SIZE - 1) + b"\n", offset)
+        data = mark + b'"mac":"' + mac(text, signer).encode() + b'","state":' + text + b"}"
+        if os.pwrite(self.handle, data.ljust(_SIZE - 1) + b"\n", 0) != _SIZE:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def sync(self) -> None:
+        """Return when the note is on disk itself."""
+        os.fsync(self.handle)
 
 
 def _read(data: bytes, signer: SigningKey) -> State | None:
     text = data[_STATE:].rstrip()[:-1]
-    if not hmac.compare_digest(data[_MAC : _MAC + 64], _mac(text, signer)):
+    if not hmac.compare_digest(data[_MAC : _MAC + 64], mac(text, signer).encode()):
         return None
     # Parsed only after it is known to be of this home: so it has the form that `_write` gives it.
     found = _FORM.fullmatch(text)
@@ -141,9 +130,10 @@ def _read(data: bytes, signer: SigningKey) -> State | None:
     return State(int(file), int(start), int(end), bytes.fromhex(line.decode()), tree)
 
 
-def _mac(text: bytes, signer: SigningKey) -> bytes:
-    # BLAKE2's keyed mode: a fifth of the time of an HMAC, and this is done under the locks.
-    return hashlib.blake2b(text, key=_key(signer), digest_size=32).hexdigest().encode()
+def mac(text: bytes, signer: SigningKey, use: bytes = b"") -> str:
+    """What only a holder of the signing key can say of a text, for a use of up to 16 bytes; hex."""
+    # BLAKE2's keyed mode: a fifth of the time of an HMAC, and this is done under the lock.
+    return hashlib.blake2b(text, key=_key(signer), digest_size=32, person=use).hexdigest()
 
 
 @lru_cache(maxsize=4)

@@ -201,10 +201,11 @@ class Draft:
         # A number that stands nowhere else in it, so that it can be cut there.
         blank = 10**15 + secrets.randbelow(10**15)
         asker = fields.pop("op", None)
+        self.nonce = base64.urlsafe_b64encode(secrets.token_bytes(16))[:22].decode()
         entry = dict(
             v=1,
             seq=blank,
-            n=base64.urlsafe_b64encode(secrets.token_bytes(16))[:22].decode(),
+            n=self.nonce,
             t=str(blank),
             boot=boot_id(),
             mono=blank,
@@ -213,9 +214,23 @@ class Draft:
             op=asker or _operator(os.getpid(), os.getuid(), os.environ.get("SUDO_UID", "")),
             **fields,
         )
-        self._to_mono, self._to_seq, self._to_time, self._rest = canonical(entry).split(
-            b"%d" % blank
-        )
+        text = canonical(entry)
+        self.length = len(text)
+        self._to_mono, self._to_seq, self._to_time, self._rest = text.split(b"%d" % blank)
+
+    def packed(self) -> bytes:
+        """All of it on one line, for another process."""
+        # No tab stands in JSON but escaped.
+        parts = self.nonce.encode(), self._to_mono, self._to_seq, self._to_time, self._rest
+        return b"\t".join(parts)
+
+    @classmethod
+    def unpacked(cls, packed: bytes) -> Draft:
+        """What `packed` gave."""
+        draft = cls.__new__(cls)
+        nonce, draft._to_mono, draft._to_seq, draft._to_time, draft._rest = packed.split(b"\t")
+        draft.nonce, draft.length = nonce.decode(), len(packed)
+        return draft
 
     def body(self, seq: int) -> bytes:
         """The canonical bytes of the entry as it is written now, with this number."""

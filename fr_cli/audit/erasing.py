@@ -20,7 +20,8 @@ from contextlib import suppress
 from fr_cli.audit.entry import CLOSING, JSON, parse
 from fr_cli.audit.line import read_line
 from fr_cli.audit.merkle import Frontier
-from fr_cli.audit.writer import LOG, Writer
+from fr_cli.audit.storage import LOG
+from fr_cli.audit.writer import Writer
 from fr_cli.disk import sync_folder
 from fr_cli.errors import AuditBroken, UsageProblem
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import random
 import re
+import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,7 +94,8 @@ def any_dead(folder: Path) -> bool:
     """
     try:
         names = os.listdir(folder)
-        some = random.sample(names, LOOKED_AT) if len(names) > LOOKED_AT else names
+        first = secrets.randbelow(max(1, len(names) - LOOKED_AT + 1))
+        some = names[first : first + LOOKED_AT]
         return any(_seems_free(f"{folder}/{name}") for name in some if _NAME.fullmatch(name))
     except FileNotFoundError:  # the folder is not made yet
         return False

@@ -15,32 +15,26 @@ import base64
 import os
 import re
 import secrets
-from collections.abc import Collection, Iterator, Mapping
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from types import TracebackType
-from typing import Literal
 
 from fr_cli.audit import erasing
 from fr_cli.audit import lease as leases
+from fr_cli.audit.act import Act
 from fr_cli.audit.caching import Notes
-from fr_cli.audit.entry import JSON, KINDS, Draft, canonical
-from fr_cli.audit.line import MAX_LINE
-from fr_cli.audit.reboot import cut_short, same_boot
-from fr_cli.audit.storage import APPENDING, locked, read_tail, snapshot
-from fr_cli.audit.writer import LOG, Writer, key_in_force, last_line
-from fr_cli.errors import (
-    INTERRUPTED,
-    AuditBroken,
-    AuditUnwritable,
-    ConfigurationError,
-    FrError,
-)
+from fr_cli.audit.entry import JSON, KINDS, Draft
+from fr_cli.audit.reboot import cut_short
+from fr_cli.audit.resuming import key_in_force, last_line
+from fr_cli.audit.storage import APPENDING, LOG, locked, read_tail, snapshot
+from fr_cli.audit.waiting import Served, Turn
+from fr_cli.audit.writer import Writer
+from fr_cli.errors import AuditBroken, AuditUnwritable, ConfigurationError
 from fr_cli.keys import SigningKey
 from fr_cli.records import Head
 
-#: Bytes that the decision of an act may take; the rest of its line is for the stamp and the head.
-MAX_DECISION = MAX_LINE - 4096
+__all__ = ["Act", "AuditLog"]
 
 
 class AuditLog:
@@ -111,20 +105,16 @@ class AuditLog:
         drafted = Draft(cmd=command, act=kind, ph="intent", req=req, **self.behalf, **intent)
         # Looked for without the lock, for there may be many; judged with it.
         suspicious = leases.any_dead(self._leases)
-        held = [self._lease(req)]
+        lease = self._lease(req)
         try:
-            with self._writer() as writer:
-                if suspicious or writer.rebooted:
-                    self._close_abandoned(writer, held)
-                writer.append(drafted)
-            while len(held) > 1:
-                with suppress(OSError):  # what is left behind is judged once more, and is closed
-                    held.pop().end()
+            if suspicious:
+                with self._writer(suspicious=True):
+                    pass
+            self._record(drafted)
         except BaseException:
-            for lease in held:
-                lease.drop()
+            lease.drop()
             raise
-        return Act(self, command, kind, held[0], {**self.behalf, **_policy_of(intent)})
+        return Act(self._record, command, kind, lease, {**self.behalf, **_policy_of(intent)})
 
     def rotate(
         self, new: SigningKey, keys: Path | None = None, passphrase: bytes | None = None
@@ -167,53 +157,70 @@ class AuditLog:
         except OSError as trouble:
             raise self._unwritable(trouble) from trouble
 
-    def _close_abandoned(self, writer: Writer, held: list[leases.Lease]) -> None:
-        """Close what dead processes left open; the leases may end when that is on disk."""
-        for lease in leases.dead(self._leases):
-            held.append(lease)
-            # A crash may have come before the intent, or after the outcome: then there is
-            # nothing to close.
-            entry = writer.unfinished(lease.req, lease.offset)
-            if entry:
-                if unstruck := erasing.pending(entry):
-                    erasing.strike(writer, frozenset(unstruck))
-                closing = Draft(
-                    cmd=entry["cmd"], act=entry["act"], ph="abandoned", req=lease.req,
-                    **_policy_of(entry),
-                )  # fmt: skip
-                writer.append(closing)
+    def _record(self, draft: Draft) -> Head:
+        """Put an entry on disk, or have it put there by another who writes at the moment."""
+        turn = Turn(draft, self.path, self._signer)
+        try:
+            with self._writer(turn.wait) as writer:
+                return writer.found(turn) or writer.append(draft)
+        except Served as served:
+            return served.head
+        finally:
+            turn.close()
 
     @contextmanager
-    def _writer(self) -> Iterator[Writer]:
-        """The log for appending; when the block is left, all that it wrote is on disk."""
+    def _writer(
+        self, wait: Callable[[float], None] = time.sleep, *, suspicious: bool = False
+    ) -> Iterator[Writer]:
+        """The log for appending; when the block is left, all that it wrote is on disk.
+
+        `suspicious`: acts whose processes are dead are looked for, and closed.
+        """
+        dead: list[leases.Lease] = []
         try:
-            with self._locked() as writer:
-                writer.resume()
-                if writer.signer != self._signer:
-                    with suppress(
-                        OSError, ConfigurationError
-                    ):  # then it stays beside the old one, and is found there
-                        writer.signer = writer.signer.install()
-                    self._signer = writer.signer
-                writer.rebooted = not same_boot(writer.last)
-                if writer.rebooted:
-                    for req, offset in cut_short(writer).items():
-                        leases.revive(self._leases, req, offset)
-                writer.repair()
+            with self._locked(wait=wait) as writer:
+                self._resume(writer)
+                if suspicious or writer.rebooted:
+                    dead.extend(leases.dead(self._leases))
+                # After it is known who is dead: what they have left to be written comes first.
+                writer.serve()
+                for lease in dead:
+                    _close_abandoned(writer, lease)
                 yield writer
-                writer.release()
                 writer.settle()
+                writer.release()
+            while dead:
+                with suppress(OSError):  # what is left behind is judged once more, and is closed
+                    dead.pop().end()
         except AuditUnwritable as trouble:
             # What a failed sync has left is cut off; if not now, then by whoever writes next.
             if isinstance(trouble.__cause__, OSError):
                 with suppress(AuditUnwritable, AuditBroken), self._locked() as writer:
                     writer.resume()
             raise
+        finally:
+            for lease in dead:
+                lease.drop()
+
+    def _resume(self, writer: Writer) -> None:
+        """Make the log ready for appending, whatever those before have left."""
+        writer.resume()
+        if writer.signer != self._signer:
+            with suppress(OSError, ConfigurationError):
+                # If not, it stays beside the old one, and is found there.
+                writer.signer = writer.signer.install()
+            self._signer = writer.signer
+        if writer.rebooted:
+            for req, offset in cut_short(writer.lines(0)).items():
+                leases.revive(self._leases, req, offset)
+        writer.repair()
 
     @contextmanager
-    def _locked(self, flags: int = 0) -> Iterator[Writer]:
+    def _locked(
+        self, flags: int = 0, wait: Callable[[float], None] = time.sleep
+    ) -> Iterator[Writer]:
         try:
-            with locked(self.path, flags | APPENDING) as handle:
+            with locked(self.path, flags | APPENDING, wait) as handle:
                 notes = Notes(self.path.parent)
                 try:
                     yield Writer(handle, notes, self.path.parent, self._signer, self._origin)
@@ -234,91 +241,18 @@ class AuditLog:
         )
 
 
+def _close_abandoned(writer: Writer, lease: leases.Lease) -> None:
+    """Close what a dead process left open; the lease may end when that is on disk."""
+    # A crash may have come before the intent, or after the outcome: then there is nothing to close.
+    entry = writer.unfinished(lease.req, lease.offset)
+    if entry:
+        if unstruck := erasing.pending(entry):
+            erasing.strike(writer, frozenset(unstruck))
+        closing = Draft(
+            cmd=entry["cmd"], act=entry["act"], ph="abandoned", req=lease.req, **_policy_of(entry)
+        )
+        writer.append(closing)
+
+
 def _policy_of(entry: Mapping[str, JSON]) -> dict[str, JSON]:
     return {"policy": entry["policy"]} if "policy" in entry else {}
-
-
-class Act:
-    """An intent that is being carried out; leaving the block writes its outcome.
-
-    `exit_code` may be set to what the command will exit with (0, or 100 for some skipped).
-    `head` is the signed head of the outcome, once that is on disk.
-    """
-
-    def __init__(
-        self,
-        log: AuditLog,
-        command: str,
-        kind: str,
-        lease: leases.Lease,
-        repeated: Mapping[str, JSON],
-    ) -> None:
-        """`repeated` is what every entry of the act says: on whose behalf, under which policy."""
-        self.id = lease.req
-        self.exit_code = 0
-        self.head: Head | None = None
-        self._log = log
-        self.command = command
-        self._kind = kind
-        self._lease = lease
-        self._repeated = repeated
-        self._decision: dict[str, JSON] = {}
-
-    def decide(self, **decision: JSON) -> None:
-        """Add to what the outcome will record under `dec`.
-
-        TypeError for a float, ValueError beyond MAX_DECISION: here, where the fault is, and not
-        when the outcome is written.
-        """
-        decided = self._decision | decision
-        if len(canonical(decided)) > MAX_DECISION:
-            raise ValueError(f"a decision must be below {MAX_DECISION} bytes; use batches")
-        self._decision = decided
-
-    def batch(self, **body: JSON) -> None:
-        """Record one part of the act, such as one transaction of many; durable on return."""
-        drafted = self._draft("batch", body)
-        with self._log._writer() as writer:
-            writer.append(drafted)
-
-    def _draft(self, phase: str, body: dict[str, JSON]) -> Draft:
-        said = {**body, **self._repeated}
-        return Draft(cmd=self.command, act=self._kind, ph=phase, req=self.id, **said)
-
-    def __enter__(self) -> Act:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        trouble: BaseException | None,
-        trace: TracebackType | None,
-    ) -> Literal[False]:
-        try:
-            outcome = self._draft("outcome", self._outcome(trouble))
-            with self._log._writer() as writer:
-                head = writer.append(outcome)
-            self.head = head
-            self._lease.end()
-        except BaseException as failure:
-            if self.head is None:
-                self._lease.drop()
-            if isinstance(failure, AuditUnwritable) or not isinstance(failure, Exception):
-                raise
-            raise AuditUnwritable(
-                f"The outcome of this act could not be written: {failure}",
-                hint="Show nothing of it. The next act will record it as abandoned.",
-            ) from failure
-        return False
-
-    def _outcome(self, trouble: BaseException | None) -> dict[str, JSON]:
-        # The class of an error and never its message, which may hold personal data.
-        if trouble is None:
-            return {"exit": self.exit_code, "dec": self._decision}
-        code = 1
-        if isinstance(trouble, FrError):
-            code = trouble.code
-        elif isinstance(trouble, KeyboardInterrupt):
-            code = INTERRUPTED
-        failed: dict[str, JSON] = {"exit": code, "error": type(trouble).__name__}
-        return failed | ({"dec": self._decision} if self._decision else {})

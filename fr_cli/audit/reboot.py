@@ -9,26 +9,20 @@ given a lease that nobody holds.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
-from fr_cli.audit.entry import CLOSING, boot_id, parse
+from fr_cli.audit.entry import CLOSING, parse
 from fr_cli.audit.line import read_line
-from fr_cli.audit.writer import Writer
 
 _PHASE = re.compile(rb'"ph":"([a-z]+)"')
 _REQ = re.compile(rb'"req":"([0-9a-f]{32})"')
 
 
-def same_boot(last: bytes) -> bool:
-    """Whether a line was written since the machine started; True where that cannot be told."""
-    boot = boot_id()
-    return not boot or f'"boot":"{boot}"'.encode() in last
-
-
-def cut_short(writer: Writer) -> dict[str, int]:
-    """The open intents, and where each stands, of a log whose writers are all dead."""
+def cut_short(lines: Iterable[bytes]) -> dict[str, int]:
+    """The open intents, and where each stands, of the lines of a log whose writers are all dead."""
     found: dict[str, int] = {}
     offset = 0
-    for text in writer.lines(0):
+    for text in lines:
         phases, reqs = _PHASE.findall(text), _REQ.findall(text)
         if len(phases) == len(reqs) == 1:
             phase, req = phases[0].decode(), reqs[0].decode()

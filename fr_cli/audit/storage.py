@@ -13,6 +13,7 @@ from typing import BinaryIO, NamedTuple
 
 from fr_cli.audit.line import MAX_LINE
 
+LOG = "audit.jsonl"
 #: Seconds that an act waits for others to finish their appending.
 PATIENCE = 10.0
 #: How often an act opens the file again that was replaced while it waited.
@@ -27,15 +28,17 @@ _NOTHING_TO_SYNC = {errno.EINVAL, errno.EROFS}
 
 
 @contextmanager
-def locked(path: Path, flags: int = APPENDING) -> Iterator[int]:
-    """A handle, alone with the file; TimeoutError after PATIENCE.
+def locked(
+    path: Path, flags: int = APPENDING, wait: Callable[[float], None] = time.sleep
+) -> Iterator[int]:
+    """A handle, alone with the file; TimeoutError after PATIENCE, or what `wait` raises.
 
     Where the file was replaced while this process waited (an erasure does so), the new one.
     """
     for _ in range(REOPENINGS):
         handle = os.open(path, flags | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
-            lock(handle, fcntl.LOCK_EX)
+            lock(handle, fcntl.LOCK_EX, wait)
             if not os.path.samestat(os.fstat(handle), os.stat(path)):
                 continue
             yield handle
@@ -74,21 +77,17 @@ def snapshot(path: Path) -> tuple[BinaryIO, int]:
     return os.fdopen(handle, "rb"), length
 
 
-def lock(handle: int, kind: int = fcntl.LOCK_EX, served: Callable[[], bool] = bool) -> bool:
-    """Wait for the lock of a file; False, without it, when the waiting process is `served`.
-
-    TimeoutError after PATIENCE.
-    """
+def lock(
+    handle: int, kind: int = fcntl.LOCK_EX, wait: Callable[[float], None] = time.sleep
+) -> None:
+    """Wait for the lock of a file, each time for so many seconds; TimeoutError after PATIENCE."""
     deadline = time.monotonic() + PATIENCE
     pause = _PAUSE
     while not got(handle, kind):
-        if served():
-            return False
         if time.monotonic() > deadline:
             raise TimeoutError(errno.ETIMEDOUT, "another process holds its lock")
-        time.sleep(pause)
+        wait(pause)
         pause = min(2 * pause, _LONGEST_PAUSE)
-    return True
 
 
 def got(handle: int, kind: int = fcntl.LOCK_EX) -> bool:

@@ -1,4 +1,4 @@
-"""What may be done under the lock of the log: resuming, repair after a crash, durable appending.
+"""What may be done under the lock of the log: appending, for others too, and repair after a crash.
 
 Every check against what is on disk is made anew for each holder of the lock; what another holder
 has noted saves reading and checking again, where the file is byte for byte what the note is of.
@@ -13,43 +13,21 @@ import os
 import secrets
 from collections.abc import Iterator
 from contextlib import suppress
-from itertools import chain
 from pathlib import Path
 
+from fr_cli.audit import waiting
 from fr_cli.audit.caching import FILE, Notes, State, digest
 from fr_cli.audit.entry import CLOSING, JSON, Draft, parse
-from fr_cli.audit.line import MAX_LINE, Line, lines, read_line, signed_line
+from fr_cli.audit.line import MAX_LINE, read_line, signed_line
 from fr_cli.audit.merkle import Frontier, leaf_hash
+from fr_cli.audit.resuming import lines_of, same_boot, sync, take_up
 from fr_cli.audit.rotation import PHASE as ROTATION
-from fr_cli.audit.rotation import claim, in_force, rotation_in
-from fr_cli.audit.storage import Tail, read_tail, release
-from fr_cli.audit.syncing import Pending, alone, cut_back
+from fr_cli.audit.rotation import claim
+from fr_cli.audit.storage import LOG, Tail, release
 from fr_cli.disk import sync_folder
-from fr_cli.errors import AuditBroken, AuditUnwritable
+from fr_cli.errors import AuditUnwritable
 from fr_cli.keys import SigningKey
 from fr_cli.records import Head
-
-LOG = "audit.jsonl"
-
-
-def last_line(tail: Tail) -> Line:
-    """The last line taken apart; AuditBroken if it is not right."""
-    if not tail.text:
-        raise AuditBroken("The audit log holds no entry, not even its first.")
-    try:
-        return read_line(tail.text)
-    except ValueError as trouble:
-        raise AuditBroken(f"The last line of the audit log {trouble}.") from None
-
-
-def key_in_force(last: Line, signer: SigningKey, origin: str) -> SigningKey:
-    """The home's key that signs what follows; AuditBroken if the last line is of none of them."""
-    # Another process may have rotated the key, or died while it did: the files are looked at
-    # again before anything is called broken.
-    found = in_force(last, (signer,), origin) or in_force(last, signer.others(), origin)
-    if found is None:
-        raise AuditBroken("The last line of the audit log is not signed by this home's key.")
-    return found
 
 
 class Writer:
@@ -74,6 +52,7 @@ class Writer:
         self.rebooted = False
         self._settled = True
         self._unrepaired: Tail | None = None
+        self._served: dict[str, tuple[waiting.Request, Head]] = {}
 
     def begin(self, genesis: Draft) -> None:
         """Write the first entry, durable; AuditUnwritable if there is or was a log."""
@@ -91,44 +70,10 @@ class Writer:
         sync_folder(self.folder)
 
     def resume(self) -> None:
-        """Take up the log where its last whole line ends; no line is written yet.
-
-        AuditBroken if the file is not what was signed, or shorter than it once was.
-        """
-        if self._notes.in_doubt():
-            cut_back(self._handle, self._notes, chain([self.signer], self.signer.others()))
-        length = os.fstat(self._handle).st_size
-        tip = self._notes.tip(self.signer)
-        untouched = tip and (tip.file, tip.end) == (self._file, length) and tip.held(self._handle)
-        if tip and untouched:
-            # Whoever noted it has found all of this right.
-            self.frontier, self.end, self.last = tip.frontier, length, untouched
-        else:
-            self._read(length)
-
-    def _read(self, length: int) -> None:
-        """Take up the log from the file, checking its last line."""
-        tail = self._unrepaired = read_tail(self._handle, length)
-        last = last_line(tail)
-        self.signer = key_in_force(last, self.signer, self._origin)
-        tip, durable = self._notes.tip(self.signer), self._notes.durable(self.signer)
-        if durable and durable.frontier.size > last.size:
-            raise AuditBroken(
-                f"The audit log was cut: it had {durable.frontier.size} entries and has "
-                f"{last.size}.",
-                hint=self._hint(),
-            )
-        self.end, self.last = tail.end, tail.text
-        # Without a note, or where it is not of these bytes, the whole file is read.
-        replayed = any(
-            known.end <= tail.end
-            and known.held(self._handle)
-            and self._replay(known.frontier.copy(), known.end, last)
-            for known in (tip, durable)
-            if known
-        )
-        if not (replayed or self._replay(Frontier(), 0, last, durable)):
-            raise AuditBroken("The entries of the audit log are not those that were signed.")
+        """Take up the log where its last whole line ends; raises as `take_up`."""
+        place = take_up(self._handle, self._notes, self.signer, self._origin)
+        self.signer, self.frontier, self.end, self.last, self._unrepaired = place
+        self.rebooted = not same_boot(self.last)
 
     def repair(self) -> None:
         """Set aside what a crash tore off, and record it."""
@@ -138,47 +83,9 @@ class Writer:
             self._record_torn()
             self._unrepaired = None
 
-    def _hint(self) -> str:
-        return (
-            "If it was restored on purpose, compare it with a head kept elsewhere and then "
-            f"remove {self.folder / FILE}."
-        )
-
-    def _replay(
-        self, frontier: Frontier, offset: int, last: Line, durable: State | None = None
-    ) -> bool:
-        """Bring a frontier from the offset to the end; False if that is not the signed root.
-
-        AuditBroken if it is, but what was durable once is another past.
-        """
-        rotation = rotation_in(last)
-        same = True
-        try:
-            for text in self.lines(offset):
-                # What the new key says that it has taken over must be what is there.
-                at = rotation if rotation and rotation.seq == frontier.size else None
-                if at and frontier.root() != base64.b64decode(at.root):
-                    return False
-                frontier.append(read_line(text).leaf)
-                if durable and frontier.size == durable.frontier.size:
-                    same = frontier == durable.frontier
-        except ValueError:
-            return False
-        if (frontier.size, frontier.root()) != (last.size, base64.b64decode(last.root)):
-            return False
-        if not same:
-            raise AuditBroken(
-                "The audit log was rewritten: it is signed, but its earlier entries were others.",
-                hint=self._hint(),
-            )
-        self.frontier = frontier
-        return True
-
     def lines(self, offset: int) -> Iterator[bytes]:
         """The whole lines from an offset on."""
-        with os.fdopen(os.dup(self._handle), "rb") as file:
-            file.seek(offset)
-            yield from lines(file, self.end)
+        return lines_of(self._handle, offset, self.end)
 
     def unfinished(self, req: str, offset: int) -> dict[str, JSON] | None:
         """The last entry of an intent that nothing has closed; None if it is closed or absent.
@@ -201,11 +108,6 @@ class Writer:
 
         OSError if it cannot be written: then the file is cut back to what it was.
         """
-        head = self._write(entry)
-        self._notes.set_tip(self._state(), self.signer)
-        return head
-
-    def _write(self, entry: Draft) -> Head:
         body = entry.body(self.frontier.size)
         frontier = self.frontier.copy()
         frontier.append(leaf_hash(body))
@@ -226,36 +128,57 @@ class Writer:
         self._settled = False
         return Head(frontier.size, root)
 
-    def release(self) -> None:
-        """Let others append: what this process wrote may be settled without the lock."""
-        release(self._handle)
+    def serve(self) -> None:
+        """Write what others have left to be written, each once; they are told by `answer`."""
+        requests = [
+            one
+            for one in waiting.taken(self.folder, self.signer)
+            if one.file == self._file and self.end - waiting.FAR < one.seen <= self.end
+        ]
+        if requests:
+            start = min(one.seen for one in requests)
+            there = waiting.nonces(os.pread(self._handle, self.end - start, start))
+            for one in requests:
+                if one.draft.nonce not in there:
+                    there.add(one.draft.nonce)
+                    self._served[one.draft.nonce] = one, self.append(one.draft)
+
+    def found(self, turn: waiting.Turn) -> Head | None:
+        """The head of an entry that was left to be written, if somebody has done that."""
+        nonce, left = turn.draft.nonce, turn.request
+        if nonce in self._served:
+            return self._served[nonce][1]
+        if left:
+            same = left.file == self._file and left.seen <= self.end
+            for text in self.lines(left.seen if same else 0):
+                if nonce in waiting.nonces(text):
+                    line = read_line(text)
+                    return Head(line.size, line.root)
+        return None
 
     def settle(self) -> None:
-        """Return when all that was appended is on disk; others may append meanwhile.
-
-        OSError if it cannot be: it is not tried again, for the kernel may have dropped it.
-        """
+        """Return when all that was appended is on disk; raises as `sync`."""
         if not self._settled:
-            pending = Pending(self._handle, self.folder / LOG, self._state(), self.last)
-            pending.settle(self._notes, self.signer)
-            self._settled = True
+            sync(self._handle, self._notes)
+            self._note()
 
-    def _state(self) -> State:
-        start, line = self.end - len(self.last), digest(self.last)
-        return State(self._file, start, self.end, line, self.frontier)
+    def release(self) -> None:
+        """Let others have the log, those who wait and those who were served; all is settled."""
+        release(self._handle)
+        waiting.wake(self.folder)
+        waiting.answer(self._served.values())
 
     def _note(self) -> None:
-        """Note that the log is durable as it is now."""
-        with alone(self._notes):
-            self._notes.set_tip(self._state(), self.signer)
-            self._notes.set_durable(self._state(), self.signer)
+        """Note that all of the log is on disk."""
+        start, line = self.end - len(self.last), digest(self.last)
+        state = State(self._file, start, self.end, line, self.frontier)
+        self._notes.set_state(state, self.signer)
         self._settled = True
 
     def rotate(self, new: SigningKey) -> Head:
         """Name a new key, which signs all that follows; on return this is on disk."""
         seq, root = self.frontier.size, base64.b64encode(self.frontier.root()).decode()
-        # There is no tip of it under the old key, so that nobody can go on with that.
-        head = self._write(
+        head = self.append(
             Draft(
                 cmd="key-rotate",
                 act="administration",
@@ -264,7 +187,8 @@ class Writer:
                 **claim(self._origin, seq, root, self.signer.public, new),
             )
         )
-        self.settle()
+        # There is no note of it under the old key, so that nobody can go on with that.
+        sync(self._handle, self._notes)
         self.signer = new
         self._note()
         return head
@@ -292,7 +216,7 @@ class Writer:
             copy.flush()
             os.fsync(copy.fileno())
         sync_folder(self.folder)
-        self._notes.remove_tip()  # else the log would be right for the next one, and unrecorded
+        self._notes.sync()  # else the log would be right for the next one, and unrecorded
         os.ftruncate(self._handle, tail.end)
 
     def _record_torn(self) -> None:

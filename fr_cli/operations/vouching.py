@@ -29,7 +29,7 @@ def named_by_the_log(bench: Bench, sha256: str) -> bool:
     The log is read whole, and only as far as it is what was signed: AuditBroken if it is not.
     """
     from fr_cli.audit.reader import Log
-    from fr_cli.audit.writer import LOG
+    from fr_cli.audit.storage import LOG
     from fr_cli.keys import AUDIT_PUBLIC, load_public_key
 
     public = load_public_key(bench.site.keys / AUDIT_PUBLIC).public_bytes_raw()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,3 +55,22 @@ def bench(tmp_path: Path) -> Bench:
     folder = tmp_path / "audit"
     folder.mkdir(mode=0o700)
     return Bench(tmp_path, signer, AuditLog.create(folder, signer, ORIGIN))
+
+
+class Disk:
+    """Counts the syncs of the log, and fails those that are asked to."""
+
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+        self.syncs = 0
+        self.failing = False
+        patch.setattr(os, "fdatasync", self._sync)
+
+    def _sync(self, handle: int) -> None:
+        self.syncs += 1
+        if self.failing:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+
+@pytest.fixture
+def disk(monkeypatch: pytest.MonkeyPatch) -> Disk:
+    return Disk(monkeypatch)

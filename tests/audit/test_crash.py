@@ -131,7 +131,7 @@ def test_the_cache_is_never_believed(bench: Bench, cache: bytes | None) -> None:
     path.unlink() if cache is None else path.write_bytes(cache)
     bench.some_act()
     assert bench.verify().entries == 9
-    assert path.read_bytes().count(b'"size":9,') == 2
+    assert b'"size":9,' in path.read_bytes()
 
 
 def test_a_stale_cache_is_brought_up_to_date(bench: Bench) -> None:
@@ -254,7 +254,7 @@ def test_what_was_torn_off_is_kept_for_good_before_it_is_cut(
 def test_a_log_replaced_while_waiting_is_not_written(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def replaced(handle: int, kind: int) -> None:
+    def replaced(handle: int, kind: int, wait: object) -> None:
         bench.log.path.rename(bench.home / "rotated")
         bench.log.path.write_bytes((bench.home / "rotated").read_bytes())
 

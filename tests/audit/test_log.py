@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from fr_cli.audit.act import MAX_DECISION
 from fr_cli.audit.line import MAX_LINE, checkpoint, read_line
-from fr_cli.audit.log import MAX_DECISION, AuditLog
+from fr_cli.audit.log import AuditLog
 from fr_cli.audit.verify import verify_log
 from fr_cli.errors import AuditBroken, AuditUnwritable, QualityTooLow
 from fr_cli.keys import AUDIT_PUBLIC, SigningKey

@@ -12,7 +12,7 @@ from .conftest import Bench
 
 
 def restart(monkeypatch: pytest.MonkeyPatch, boot: str) -> None:
-    for module in ("entry", "lease", "reboot"):
+    for module in ("entry", "lease", "resuming"):
         monkeypatch.setattr(f"fr_cli.audit.{module}.boot_id", lambda: boot)
 
 

@@ -57,7 +57,7 @@ def test_the_log_verifies_where_the_rotation_is_its_last_line(bench: Bench) -> N
     for full in (False, True):
         assert bench.verify(full=full).keys[1][1:] == (3, 2)
     notes = Notes(bench.folder)
-    durable = notes.durable(new)
+    durable = notes.state(new)
     notes.close()
     assert durable  # else nobody would notice if the log were cut before the next act
     assert durable.frontier.size == head.size
@@ -97,7 +97,7 @@ def crash_in(monkeypatch: pytest.MonkeyPatch, owner: object, name: str, *, after
 @pytest.mark.parametrize("after", [False, True])
 @pytest.mark.parametrize(
     ("owner", "name", "rotated"),
-    [(SigningKey, "stage", (False, False)), (Writer, "_write", (False, True)),
+    [(SigningKey, "stage", (False, False)), (Writer, "append", (False, True)),
      (Path, "replace", (True, True)), (os, "fdatasync", (True, True))],
 )  # fmt: skip
 def test_a_crash_at_any_step_leaves_a_key_to_go_on_with(

@@ -1,4 +1,4 @@
-"""Any order of acts, crashes at any byte, recoveries, rotations, erasures and witnessed heads."""
+"""Any order of acts, of entries left to others, crashes at any byte, rotations, erasures, heads."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from fr_cli.audit.line import read_line
 from fr_cli.audit.log import Act, AuditLog
 from fr_cli.audit.merkle import Frontier
 from fr_cli.audit.verify import verify_log
+from fr_cli.audit.waiting import Turn
 from fr_cli.errors import AuditBroken
 from fr_cli.keys import SigningKey
 from fr_cli.records import Head
@@ -40,12 +41,16 @@ class Log(RuleBasedStateMachine):
         self.done: list[str] = []
         self.dead: set[str] = set()
         self.running: list[Act] = []
+        self.left: list[tuple[Act, Turn]] = []
         self.seen: list[Head] = []
         self.erased: set[int] = set()
         self.torn = False
         self.keys = 1
 
     def teardown(self) -> None:
+        for act, turn in getattr(self, "left", []):
+            turn.close()
+            self.running.append(act)
         for act in getattr(self, "running", []):
             act._lease.drop()
         if hasattr(self, "home"):
@@ -54,8 +59,25 @@ class Log(RuleBasedStateMachine):
 
     def mended(self) -> None:
         """What any act does first."""
-        self.torn = False
+        self.held()
         self.dead.clear()
+
+    def held(self) -> None:
+        """What whoever has had the lock has done; what was left to it, its writer finds written."""
+        self.torn = False
+        for act, turn in self.left:
+            with self.log._writer() as writer:
+                head = writer.found(turn)
+                # One that was left under the key before is not taken.
+                assert head or turn._signer != writer.signer
+                head = head or writer.append(turn.draft)
+            turn.close()
+            act._lease.end()
+            self.done.append(act.id)
+            lines = self.log.path.read_bytes().splitlines(keepends=True)
+            assert read_line(lines[head.size - 1]).root == head.root
+            assert act.id.encode() in lines[head.size - 1]
+        self.left.clear()
 
     @rule(text=st.text(max_size=20))
     def act(self, text: str) -> None:
@@ -83,7 +105,17 @@ class Log(RuleBasedStateMachine):
         except RuntimeError:
             assert fails
         self.done.append(act.id)
-        self.torn = False
+        self.held()
+
+    @precondition(lambda self: self.running)
+    @rule(data=st.data())
+    def leave_outcome(self, data: st.DataObject) -> None:
+        """Somebody else has the lock, and is to write it."""
+        act = self.running.pop(data.draw(st.integers(0, len(self.running) - 1)))
+        outcome = act._draft("outcome", act._outcome(None))
+        turn = Turn(outcome, self.log.path, self.log.signer)
+        turn.wait(0)
+        self.left.append((act, turn))
 
     @rule(data=st.data())
     def crash(self, data: st.DataObject) -> None:
@@ -125,7 +157,7 @@ class Log(RuleBasedStateMachine):
         new = SigningKey.new()
         self.log.rotate(new, self.home)
         self.keys += 1
-        self.torn = False
+        self.held()
         if not renamed:  # as a crash before the last step leaves it
             (self.home / "audit.key").rename(self.home / "audit.key.next")
             (self.home / "audit.key").write_bytes(old)
@@ -169,7 +201,8 @@ class Log(RuleBasedStateMachine):
                 verify_log(self.log.path, self.genesis.public, ORIGIN)
             return
         found = verify_log(self.log.path, self.genesis.public, ORIGIN, full=True)
-        assert set(found.open_intents) == {act.id for act in self.running} | self.dead
+        left = {act.id for act, _ in self.left}
+        assert set(found.open_intents) == {act.id for act in self.running} | left | self.dead
         assert len(found.keys) == self.keys
         assert set(found.erased_entries) == self.erased
         lines = list(map(read_line, self.log.path.read_bytes().splitlines(keepends=True)))

@@ -21,6 +21,7 @@ import secrets
 import statistics
 import tempfile
 import time
+from multiprocessing.queues import Queue
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from typing import Any
@@ -77,9 +78,10 @@ def _writing(folder: Path, writers: int, acts: int, sync: int | None) -> None:
     alone, cpu = time.perf_counter() - began, time.process_time() - cpu
     print(f"one writer: {200 / alone:,.0f} entries/s; {cpu / 200 * 1e6:.0f} µs CPU an entry")
     context = multiprocessing.get_context("spawn")
-    barrier = context.Barrier(writers + 1)
+    barrier, used = context.Barrier(writers + 1), context.Queue()
     workers = [
-        context.Process(target=_writer, args=(folder, barrier, acts, sync)) for _ in range(writers)
+        context.Process(target=_writer, args=(folder, barrier, acts, sync, used))
+        for _ in range(writers)
     ]
     for worker in workers:
         worker.start()
@@ -97,6 +99,7 @@ def _writing(folder: Path, writers: int, acts: int, sync: int | None) -> None:
         (before + after) / 2 / took
         for before, took, after in zip(bare, together, bare[1:])  # noqa: B905
     ]
+    cpu = sum(used.get() for _ in workers)
     for worker in workers:
         worker.join()
     found = verify_log(log.path, signer.public, ORIGIN)
@@ -104,20 +107,27 @@ def _writing(folder: Path, writers: int, acts: int, sync: int | None) -> None:
     assert found.open_intents == ()
     rates = (len(lines) / statistics.median(took) for took in (together, bare))
     print("{} writers: {:,.0f} entries/s; bare: {:,.0f} lines/s (medians)".format(writers, *rates))
+    print(f"{cpu / ROUNDS / len(lines) * 1e6:.0f} µs CPU an entry, {os.cpu_count()} cores")
     print(
         f"ratio: {statistics.median(ratios):.2f}, median of {ROUNDS} from {min(ratios):.2f} to "
         f"{max(ratios):.2f} (asked for: 0.60)"
     )
 
 
-def _writer(folder: Path, barrier: Barrier, acts: int, sync: int | None) -> None:
+def _writer(
+    folder: Path, barrier: Barrier, acts: int, sync: int | None, used: Queue[float]
+) -> None:
     _simulate(sync)
     log = AuditLog(folder, SigningKey.load(folder), ORIGIN)
+    cpu = 0.0
     for _ in range(ROUNDS):
         barrier.wait()
+        cpu -= time.process_time()
         for _ in range(acts):
             _act(log)
+        cpu += time.process_time()
         barrier.wait()
+    used.put(cpu)
 
 
 def _act(log: AuditLog) -> None:
