@@ -14,6 +14,8 @@ from __future__ import annotations
 import gc
 import importlib
 import io
+import itertools
+import mmap
 import os
 import resource
 import select
@@ -35,6 +37,8 @@ MAX_PIXELS = 50_000_000
 MIN_SIDE = 16
 MEMORY = 2**30  # bytes of address space of a worker
 CPU_SECONDS = 10
+#: Bytes of a large page of memory, and how much of one this process keeps for what it still needs.
+LARGE_PAGE, KEPT = 2**21, 2**15
 
 #: The class that reads each format, by module. It is called itself: `Image.open` would import
 #: five plugins and try them, and would read the preview of a phone's MPO as a second picture.
@@ -230,13 +234,16 @@ def work(kind: str, data: bytes, begun: int) -> None:
     os.write(begun, b"!")
     send(reply)
     if image is not None:
-        width, height = image.size
-        rows = max(1, 2**22 // (3 * width))  # in strips: packed in one piece it could take 150 MB
-        for top in range(0, height, rows):
-            bottom = min(top + rows, height)
-            whole = bottom - top == height
-            strip = image if whole else image.crop((0, top, width, bottom))
-            send(strip.tobytes("raw", "BGR"))
+        write(image)
+
+
+def write(image: Image.Image) -> None:
+    """Write the pixels to stdout, some rows at a time: `tobytes` would hold all of them twice."""
+    from PIL import ImageFile
+
+    whole = ImageFile._Tile("raw", (0, 0, *image.size), 0, ("BGR", 0, 1))
+    with open(1, "wb", buffering=0, closefd=False) as stdout:
+        ImageFile._save(image, stdout, [whole])
 
 
 def send(data: bytes) -> None:
@@ -244,6 +251,13 @@ def send(data: bytes) -> None:
     view = memoryview(data)
     while view:
         view = view[os.write(1, view) :]
+
+
+def receive(view: memoryview) -> bool:
+    """Fill the view from stdin; False if that ends before."""
+    while view and (count := os.readv(0, [view])):
+        view = view[count:]
+    return not view
 
 
 def attend(worker: int, begun: int, seconds: float) -> None:
@@ -271,49 +285,81 @@ def attend(worker: int, begun: int, seconds: float) -> None:
         send(REPLY.pack(Verdict.TIME if slow else Verdict.CRASHED, 0, 0))
 
 
+def settle() -> bytes:
+    """Do once what every further worker would do again; keep what is returned.
+
+    A photo of our own teaches the interpreter the code. What is left of the large page at the end
+    of the heap is taken: a worker that wrote there would copy that page in small pieces; now it
+    begins with an empty one.
+    """
+    from PIL import Image
+
+    first = io.BytesIO()
+    Image.new("RGB", (64, 64)).save(first, "JPEG")
+    for _ in range(10):
+        decode("JPEG", first.getvalue())
+    gc.freeze()
+    probe = bytes(LARGE_PAGE)  # more than was free, so it lies at the end
+    left = -(id(probe) + sys.getsizeof(probe) + KEPT) % LARGE_PAGE
+    del probe
+    return bytes(LARGE_PAGE + left)
+
+
 def serve(seconds: float) -> None:
     """Serve one photo after another until stdin is closed or the parent is gone."""
+    # Pillow imports `threading` and `logging`, which would tidy up in every fork after threads
+    # that there are not: a third of its cost.
+    os.register_at_fork = lambda **_: None
     from PIL import Image
 
     reader("JPEG")
     Image.MAX_IMAGE_PIXELS = MAX_PIXELS
     parent = os.getppid()
-    requests = open(0, "rb")  # noqa: SIM115 - open as long as the process lives
     waiting = select.poll()
     waiting.register(0, select.POLLIN)
     gc.freeze()  # a collection in a worker would copy the pages that it shares with this process
     send(REPLY.pack(Verdict.READY, 0, 0))
-    while True:
+    head, kept, modules = bytearray(REQUEST.size), [], len(sys.modules)
+    for photos in itertools.count():
         while not waiting.poll(2000):
             if os.getppid() != parent:  # it died, and someone else holds our stdin open
                 return
-        head = requests.read(REQUEST.size)
-        if len(head) < REQUEST.size:
+        if not receive(memoryview(head)):
             return
+        # Not for the first photo: most commands have only that.
+        if photos == 1 or len(sys.modules) > modules:
+            kept.append(settle())
+            modules = len(sys.modules)
         name, size = REQUEST.unpack(head)
-        kind, data = name.rstrip(b"\0").decode(), requests.read(size)
-        if len(data) < size:
-            return
+        # Pages for this photo alone: the next worker finds nothing of it.
+        with mmap.mmap(-1, max(size, 1), mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as photo:
+            with memoryview(photo)[:size] as view:
+                if not receive(view):
+                    return
+            answer(name.rstrip(b"\0").decode(), photo, size, seconds)
+
+
+def answer(kind: str, photo: mmap.mmap, size: int, seconds: float) -> None:
+    """Have a worker decode the photo, and wait for it."""
+    try:
+        reader(kind)  # imported before the fork, once for all workers
+        if kind == "TIFF" or photo.find(b"Exif\0", 0, 4096) >= 0:
+            importlib.import_module("PIL.TiffImagePlugin")  # reads EXIF too
+    except RefusedError as refusal:
+        send(refusal.reply)
+        return
+    there, here = os.pipe()
+    worker = os.fork()
+    if not worker:
+        os.close(0)
         try:
-            reader(kind)  # imported before the fork, once for all workers
-            if kind == "TIFF" or b"Exif\0" in data[:4096]:
-                importlib.import_module("PIL.TiffImagePlugin")  # reads EXIF too
-        except RefusedError as refusal:
-            send(refusal.reply)
-            continue
-        there, here = os.pipe()
-        worker = os.fork()
-        if not worker:
-            os.close(0)
-            try:
-                work(kind, data, here)
-            except BaseException:
-                os._exit(1)
-            os._exit(0)
-        os.close(here)
-        del data
-        attend(worker, there, seconds)
-        os.close(there)
+            work(kind, photo[:size], here)
+        except BaseException:
+            os._exit(1)
+        os._exit(0)
+    os.close(here)
+    attend(worker, there, seconds)
+    os.close(there)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -87,6 +88,20 @@ def signal_worker(pid: int, number: int) -> threading.Thread:
 
 def workers(pid: int) -> list[int]:
     return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def memory(pid: int) -> bytes:
+    """All that a process could write to."""
+    held = b""
+    with Path(f"/proc/{pid}/mem").open("rb", buffering=0) as file:
+        for line in Path(f"/proc/{pid}/maps").read_text().splitlines():
+            span, rights, *_ = line.split()
+            if rights.startswith("rw"):
+                first, end = (int(word, 16) for word in span.split("-"))
+                file.seek(first)
+                with suppress(OSError):  # it was given back meanwhile
+                    held += file.read(end - first)
+    return held
 
 
 class TestKinds:
@@ -483,6 +498,26 @@ class TestLife:
             assert environ.replace(b"\0", b":") == tuning.replace(b"\0", b":")
             assert {path.name for path in (process / "fd").iterdir()} == {"0", "1", "2"}
             assert os.readlink(process / "cwd") == "/"
+
+    @pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF"])
+    def test_the_next_worker_finds_nothing_of_a_photo(self, kind: str) -> None:
+        """Workers are copies of the decoding process: what it has, a hostile file could read."""
+        mark = b"\x07only in this file\x07"
+        exif = Image.Exif()
+        exif[0x010E] = mark.decode()
+        noise = np.random.default_rng(1).integers(0, 256, (40, 40, 3), np.uint8)
+        data = encoded(Image.fromarray(noise), kind, exif=exif)
+        assert mark in data
+        with Decoder() as one:
+            for _ in range(3):
+                one.decode(data)
+                refusal(one, data[:-60])
+            one.decode(encoded(scene(), "BMP"))  # so the worker before it is buried
+            held = memory(child(one))
+            assert mark not in held
+            assert noise[0].tobytes() not in held
+            assert noise[0, :, ::-1].tobytes() not in held
+            assert b"PngImageFile" in held  # it is that memory
 
     def test_importing_it_loads_no_library(self) -> None:
         script = "import sys, fr_cli.face.photo; print(*{'numpy', 'PIL', 'cv2'} & {*sys.modules})"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -63,6 +66,34 @@ def test_no_photo_is_lost_however_many_there_are_for_each_worker(
 ) -> None:
     monkeypatch.setattr(batch, "PHOTOS_A_WORKER", each)
     assert run(models, [b"not a photo"] * 7, workers) == [PhotoUnreadable] * 7
+
+
+def test_no_photo_is_lost_with_a_worker_that_is_killed(
+    models: Path, in_one: list[bytes | type[FrError]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batch, "PHOTOS_A_WORKER", 1)
+    killed: list[int] = []
+
+    def photos() -> Iterator[tuple[int, bytes]]:
+        for index, photo in enumerate(PHOTOS * 3):
+            if index == 20:
+                killed.extend(workers()[:1])
+                os.kill(killed[0], signal.SIGKILL)
+            yield index, photo
+
+    maker = batch.Maker((models,), EMBEDDER, FLOORS, "largest")
+    made = list(batch.templates(photos(), maker, workers=2))
+    assert killed
+    assert [key for key, _ in made] == list(range(len(PHOTOS) * 3))
+    found = [one.vector.tobytes() if isinstance(one, Template) else type(one) for _, one in made]
+    assert found == in_one * 3
+
+
+def workers() -> list[int]:
+    """The processes that this one has spawned to make templates."""
+    tasks = Path("/proc/self/task").iterdir()
+    children = [int(pid) for task in tasks for pid in (task / "children").read_text().split()]
+    return [pid for pid in children if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
 
 
 def test_a_template_is_a_unit_vector(models: Path, in_one: list[bytes | type[FrError]]) -> None:
