@@ -13,9 +13,9 @@ import pytest
 
 from fr_cli.errors import FrError, GalleryDamaged, OtherModel
 from fr_cli.gallery import generation
+from fr_cli.gallery.approximate import with_index
 from fr_cli.gallery.generation import Generations, Packed
 from fr_cli.gallery.inspection import inspect
-from fr_cli.gallery.search import with_index
 from fr_cli.gallery.vault import KeySlots
 from fr_cli.keys import SigningKey
 from fr_cli.records import Silence
