@@ -11,7 +11,7 @@ and opened in another; then they are asked in turns. A peer that is not installe
 - build: CPU s, with finding the effort where there is one: the least at which 99 % of
   `approximate.hard_case` are on the shortlist (HNSW and Annoy by the same rule);
 - file: MB; memory: MB of the process, by which opening it and asking once makes it grow;
-- open: CPU ms to read, decrypt and load, and the first search;
+- open: CPU ms to import the library, read, decrypt and load, and the first search;
 - search: CPU ms, the least of several turns; pays after: how often it must be asked until it
   has saved, beside `fr exact`, what its build cost more;
 - recall@1: mated probes whose nearest is the nearest of all; lost: the share of mated probes whose
@@ -285,9 +285,13 @@ def _print(
     print(f"{'':>13} {'effort':>8} {'build s':>8} {'file MB':>8} {'open ms':>8} {'memory MB':>9} "
           f"{'search ms':>9} {'pays after':>10} {'recall@1':>8} {'lost':>7} "
           f"{'at 1 %':>7}")  # fmt: skip
-    for row, pool in zip(rows, pools, strict=True):
+    answers = [
+        pool.apply_async(_answers, (PEERS[row.name][2],))  # all at once: nothing is timed here
+        for row, pool in zip(rows, pools, strict=True)
+    ]
+    for row, answer in zip(rows, answers, strict=True):
         few = PEERS[row.name][2]
-        found, first = pool.apply(_answers, (row.name, few))
+        found, first = answer.get()
         saved, more = exact.search - row.search, row.build - exact.build
         pays = "–" if row is exact else f"{1000 * more / saved:,.0f}" if saved > 0 else "never"
         if few:
@@ -438,7 +442,7 @@ def _turn(turn: int) -> float:
     return 1000 * (time.process_time() - began) / A_TURN
 
 
-def _answers(name: str, few: bool) -> tuple[Vector, Vector]:
+def _answers(few: bool) -> tuple[Vector, Vector]:
     """Each mate's cosine, −1 where it was not found; each probe's highest."""
     mates = _mates[:CHECKED] if few else _mates
     strangers = _probes[len(_mates) :]

@@ -54,11 +54,16 @@ def photos(templates: Vector, seed: int = 2) -> Vector:
     """Another photo of each person: the cosines are spread as in LFW, the direction is any."""
     random = np.random.default_rng(seed)
     places = random.random(len(templates)) * (len(_MATED) - 1)
-    cosines = np.interp(places, range(len(_MATED)), _MATED).astype(np.float32)[:, None]
+    return moved(templates, np.interp(places, range(len(_MATED)), _MATED), random)
+
+
+def moved(templates: Vector, cosines: NDArray[np.floating], random: np.random.Generator) -> Vector:
+    """Unit vectors at these cosines (n,) to the templates (n, dimension), in any direction."""
     noise = random.standard_normal(templates.shape, np.float32)
     noise -= np.sum(noise * templates, axis=1, keepdims=True) * templates
     noise /= np.linalg.norm(noise, axis=1, keepdims=True)
-    return np.asarray(cosines * templates + np.sqrt(1 - cosines**2) * noise, np.float32)
+    near = cosines[:, None] * templates + np.sqrt(1 - cosines[:, None] ** 2) * noise
+    return np.asarray(near, np.float32)
 
 
 def calibration() -> Calibration:
