@@ -12,6 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from fr_cli.errors import GalleryUnwritable, OtherModel
+from fr_cli.gallery.approximate import with_index
 from fr_cli.gallery.describing import describe_again
 from fr_cli.gallery.generation import Packed
 from fr_cli.gallery.lock import Turn, locked, now
@@ -21,7 +22,7 @@ from fr_cli.gallery.reading import Reader
 from fr_cli.gallery.rekeying import destroy_left, leave_keys
 from fr_cli.gallery.restoring import finish_restoring
 from fr_cli.gallery.rows import NewReference, Subject, natives
-from fr_cli.gallery.search import EXACT_UP_TO, with_index
+from fr_cli.gallery.search import EXACT_UP_TO
 from fr_cli.gallery.store import Store
 from fr_cli.gallery.vault import KeySlots, seal
 from fr_cli.gallery.view import bound

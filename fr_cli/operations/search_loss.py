@@ -133,8 +133,9 @@ def _lost(
 def _engines(enrolled: Enrolled, whose: Sequence[int]) -> tuple[Engine, Engine]:
     import numpy as np
 
+    from fr_cli.gallery.approximate import with_index
     from fr_cli.gallery.generation import Packed
-    from fr_cli.gallery.search import engine_for, with_index
+    from fr_cli.gallery.search import engine_for
 
     rows, subjects = np.arange(len(whose), dtype=np.int64), np.array(whose, np.int64)
     packed = with_index(Packed(rows, subjects, np.ascontiguousarray(enrolled.vectors)))

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from fr_cli.gallery import purging
 from fr_cli.gallery.gallery import Gallery
+from fr_cli.gallery.generation import Packed
 from fr_cli.gallery.purging import Purged
 from fr_cli.gallery.selection import Selection, select
 from fr_cli.keys import SigningKey, SiteKey
@@ -41,6 +42,16 @@ def near(vector: Vector, seed: int = 0, cosine: float = 0.9) -> Vector:
     noise -= (noise @ vector) * vector
     noise /= np.linalg.norm(noise)
     return unit(cosine * vector + (1 - cosine**2) ** 0.5 * noise)
+
+
+def clustered(people: int = 400, each: int = 3, dimension: int = 64) -> Packed:
+    """People with a few photos each, as faces are."""
+    centres = vectors(people, 1, dimension)
+    random = np.random.default_rng(2)
+    noise = random.standard_normal((people * each, dimension)) / dimension**0.5
+    rows = unit(np.repeat(centres, each, axis=0) + 0.6 * noise)
+    pks = np.arange(1, len(rows) + 1, dtype=np.int64)
+    return Packed(pks, np.repeat(np.arange(people), each), rows)
 
 
 class House:

@@ -14,11 +14,11 @@ import rfc8785
 from fr_cli.errors import FrError, GalleryDamaged, OtherModel
 from fr_cli.gallery import generation
 from fr_cli.gallery import vectors as vectors_module
+from fr_cli.gallery.approximate import with_index
 from fr_cli.gallery.codes import Codes
 from fr_cli.gallery.generation import Generations, Packed
 from fr_cli.gallery.inspection import inspect
 from fr_cli.gallery.parts import Part
-from fr_cli.gallery.search import with_index
 from fr_cli.gallery.vault import KeySlots
 from fr_cli.keys import SigningKey
 from fr_cli.records import Silence

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -12,12 +10,9 @@ from numpy.typing import NDArray
 
 from fr_cli.errors import GalleryMissing
 from fr_cli.gallery import gallery as gallery_module
-from fr_cli.gallery.exact import Exact
-from fr_cli.gallery.generation import Packed
-from fr_cli.gallery.search import Annoy, engine_for, load_annoy, with_index
 from fr_cli.records import Hit
 
-from .conftest import House, Vector, near, one_each, purge, quick_folder, store, unit, vectors
+from .conftest import House, Vector, clustered, near, one_each, purge, quick_folder, store, vectors
 
 
 def brute(people: list[tuple[str, str, Vector]], probe: Vector) -> list[tuple[str, str, float]]:
@@ -135,61 +130,6 @@ def test_a_replaced_reference_is_not_found_any_more(house: House) -> None:
 
 
 # -- the approximate index -------------------------------------------------------------------
-
-
-def clustered(people: int = 400, each: int = 3, dimension: int = 64) -> Packed:
-    """People with a few photos each, as faces are."""
-    centres = vectors(people, 1, dimension)
-    random = np.random.default_rng(2)
-    noise = random.standard_normal((people * each, dimension)) / dimension**0.5
-    rows = unit(np.repeat(centres, each, axis=0) + 0.6 * noise)
-    pks = np.arange(1, len(rows) + 1, dtype=np.int64)
-    return Packed(pks, np.repeat(np.arange(people), each), rows)
-
-
-@pytest.fixture(scope="module")
-def indexed() -> Packed:
-    return with_index(clustered())
-
-
-def test_the_index_finds_what_the_scan_finds(indexed: Packed) -> None:
-    random = np.random.default_rng(3)
-    annoy, exact = Annoy(indexed), Exact(indexed)
-    rows = np.asarray(indexed.vectors)
-    for row in random.choice(len(indexed.pks), 40, replace=False):
-        probe = near(rows[row], int(row), 0.7)
-        best = int(np.argmax(rows.astype(np.float64) @ probe))
-        assert best in exact.nearest(probe, 1, None)
-        assert best in annoy.nearest(probe, 20, None)
-
-
-def test_a_filtered_search_of_the_index_is_exact(indexed: Packed) -> None:
-    allowed = np.zeros(len(indexed.pks), bool)
-    allowed[[5, 700]] = True
-    vectors = np.asarray(indexed.vectors)
-    rows = Annoy(indexed).nearest(vectors[0], 1, allowed)
-    cosines = vectors[[5, 700]] @ vectors[0]
-    assert rows.tolist() == [[5, 700][int(np.argmax(cosines))]]
-
-
-def test_the_same_templates_give_the_same_index_byte_for_byte(indexed: Packed) -> None:
-    again = with_index(Packed(indexed.pks, indexed.subjects, indexed.vectors))
-    assert (again.annoy, again.search_k) == (indexed.annoy, indexed.search_k)
-
-
-def test_an_index_loaded_from_memory_leaves_no_handle_behind(indexed: Packed) -> None:
-    before = len(os.listdir("/proc/self/fd"))
-    index = load_annoy(indexed.annoy, indexed.vectors.shape[1])
-    assert index.get_n_items() == len(indexed.pks)
-    del index
-    assert len(os.listdir("/proc/self/fd")) == before
-
-
-def test_auto_takes_the_index_where_there_is_one(indexed: Packed) -> None:
-    assert engine_for(indexed).name == "annoy"
-    assert engine_for(indexed, "exact").name == "exact"
-    plain = Packed(indexed.pks, indexed.subjects, indexed.vectors)
-    assert {engine_for(plain, wanted).name for wanted in ("auto", "annoy", "exact")} == {"exact"}
 
 
 @pytest.fixture
