@@ -326,6 +326,26 @@ def test_an_act_whose_entries_another_wrote_is_as_any_other(bench: Bench) -> Non
     assert bench.leases() == []
 
 
+def test_one_that_is_stopped_keeps_nobody_from_writing(bench: Bench) -> None:
+    turn = left(bench)
+    assert turn.request
+    waiting.answer([(turn.request, Head(2, "A" * 43 + "="))] * 1000)  # it hears none of them
+    turn.close()
+
+
+def test_nothing_stays_open(bench: Bench) -> None:
+    bench.some_act()
+    before = len(os.listdir("/proc/self/fd"))
+    for number in range(3):
+        turn = left(bench, number)
+        with bench.log._writer():
+            pass
+        assert told(turn)
+        with AuditLog(bench.folder, bench.signer, ORIGIN).act("x", "consultation"):
+            pass
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
 @pytest.mark.parametrize("call", ["open", "write", "stat"])
 def test_a_writer_that_cannot_leave_its_draft_says_so(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, call: str
