@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from functools import lru_cache
-from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -246,4 +245,4 @@ def parse_policy(data: bytes) -> Reading:
 
 def default_policy() -> bytes:
     """The commented policy of a new home: works for one person, changes nothing on its own."""
-    return resources.files("fr_cli.authority").joinpath("default_policy.yaml").read_bytes()
+    return Path(__file__).with_name("default_policy.yaml").read_bytes()

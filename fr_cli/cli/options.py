@@ -129,10 +129,8 @@ def text_unchecked(param: Any) -> None:
         if value is None and not param.required:
             value = () if several else None
         elif wanted == list[str] and isinstance(value, list | tuple) and value:
-            if not all(map(_is_text, value)):
-                return check(context, value)
-            value = list(value)
-        elif wanted is not str or not _is_text(value):
+            value = [str(one) for one in value]
+        elif wanted is not str or not isinstance(value, str):
             return check(context, value)
         return param.callback(context, param, value) if param.callback else value
 
@@ -150,11 +148,6 @@ def before_reading(command: Any, change: Callable[[Any], None]) -> None:
         return params
 
     command.get_params = get_params
-
-
-def _is_text(value: object) -> bool:
-    """Whether it is a text of Unicode: bytes of the command line that are none come as halves."""
-    return isinstance(value, str) and not any("\ud800" <= letter <= "\udfff" for letter in value)
 
 
 def read_photo_argument(photo: str) -> bytes:

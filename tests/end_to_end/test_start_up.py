@@ -90,6 +90,29 @@ def test_the_console_script_exits_with_the_code_of_the_error(enrolled: Fr, tmp_p
         assert b"\n" not in done.stderr.rstrip(b"\n")
 
 
+def test_what_is_due_at_the_end_is_done(tmp_path: Path) -> None:
+    # The process is not taken apart, and what it printed and promised is out all the same.
+    code = (
+        "import atexit, pathlib, sys\n"
+        "from fr_cli.cli.main import app\n"
+        f"atexit.register(pathlib.Path({str(tmp_path)!r}, 'done').write_text, 'yes')\n"
+        "sys.stdout.write('before ')\n"
+        "class Loud:\n    def __del__(self): print('taken apart')\n"
+        "loud = Loud()\n"
+        "app(['--home', sys.argv[1], *sys.argv[2:]])\n"
+    )
+    for words, returned, said in ((("--version",), 0, "before fr "), (("status",), 3, "before ")):
+        done = subprocess.run(
+            [sys.executable, "-c", code, tmp_path / "none", *words],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == returned, done.stderr
+        assert done.stdout.startswith(said)
+        assert "taken apart" not in done.stdout
+        assert (tmp_path / "done").read_text() == "yes"
+        (tmp_path / "done").unlink()
+
+
 def test_a_reader_that_goes_away_is_no_traceback(enrolled: Fr) -> None:
     command = f'"{script()}" --home "{enrolled.home}" policy show | true'
     done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
