@@ -90,6 +90,22 @@ def test_the_console_script_exits_with_the_code_of_the_error(enrolled: Fr, tmp_p
         assert b"\n" not in done.stderr.rstrip(b"\n")
 
 
+def test_only_what_is_short_puts_off_the_collector(tmp_path: Path) -> None:
+    code = (
+        "import gc, sys\n"
+        "from fr_cli.cli.main import app\n"
+        "usual = gc.get_threshold()\n"
+        "app(['--home', *sys.argv[1:]], standalone_mode=False)\n"
+        "print(gc.get_threshold() == usual)\n"
+    )
+    for words, kept in ((("status",), "True"), (("verify", "x.jpg", "s", *GROUNDS), "False")):
+        done = subprocess.run(
+            [sys.executable, "-c", code, tmp_path / "none", *words],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.stdout.splitlines()[-1:] == [kept], done.stderr
+
+
 def test_what_is_due_at_the_end_is_done(tmp_path: Path) -> None:
     # The process is not taken apart, and what it printed and promised is out all the same.
     code = (
