@@ -189,13 +189,13 @@ def _score_of(fmr: float) -> float:
 
 def thresholds() -> str:
     """What the default policy asks of each size of gallery, under the shipped calibration."""
-    import yaml
-
-    from fr_cli.authority.policy import Policy, default_policy
+    from fr_cli.authority.policy import default_policy, parse_policy
     from fr_cli.decision.answer import one_in
     from fr_cli.decision.threshold import fpir, threshold_for
 
-    bounds = Policy.model_validate(yaml.safe_load(default_policy())).identify
+    policy = parse_policy(default_policy()).policy
+    assert policy is not None
+    bounds = policy.identify
     (_, one), *_ = _shipped()
     lines = [
         f"| N | FPIR if the threshold stayed at {bounds.floor_score:.2f} | threshold used: score | "

@@ -3,31 +3,27 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import date
 from functools import lru_cache
-from importlib import resources
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
-
-from fr_cli.authority.faults import faults
+from fr_cli.authority.checking import Must, checked
 from fr_cli.authority.parsing import LONGEST, Place, Problem, parse
 from fr_cli.authority.roles import Role, acts_of
 from fr_cli.authority.ssh import PublicKey, may_sign_as
 from fr_cli.errors import ConfigurationError, NotAllowed
 
-Share = Annotated[float, Field(gt=0, lt=1)]
-Days = Annotated[int, Field(ge=1, le=100_000)]
-Words = Annotated[str, Field(min_length=1)]
+Share = Annotated[float, Must(more=0, less=1)]
+Days = Annotated[int, Must(least=1, most=100_000)]
+Count = Annotated[int, Must(least=1)]
+Words = Annotated[str, Must(least=1)]
 #: A word that enters the log and is shown: a reason, a place, an account.
-Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]*$")]
+Name = Annotated[str, Must(least=1, most=100, form=r"[^\x00-\x1f\x7f]*")]
 #: One line as `ssh-keygen` writes it to a file `….pub`; it goes into a list of signers.
-KeyLine = Annotated[
-    str, Field(pattern=r"^((sk-)?(ssh|ecdsa)-[a-z0-9@.-]+ [A-Za-z0-9+/]+=*( [ -~]*)?)?$")
-]
+KeyLine = Annotated[str, Must(form=r"((sk-)?(ssh|ecdsa)-[a-z0-9@.-]+ [A-Za-z0-9+/]+=*( [ -~]*)?)?")]
 #: Names of the quality measures on which a floor makes sense: higher is better.
 Floorable = Literal["InterEyeDistance", "Sharpness"]
 #: What may be said of the person in a photo: they seem to be a child, or vulnerable.
@@ -38,24 +34,20 @@ TwoPerson = Literal[
 ]
 
 
-class _Strict(BaseModel):
-    # Strict: "6" is not 6, and true is not 1. YAML has lists only, so tuples are let off.
-    # And .nan, which is neither below a floor nor above it, is no number here.
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
-
-
-class Operator(_Strict):
+@dataclass(frozen=True)
+class Operator:
     """What an account may do, until when its training is valid, and its key for approvals.
 
     `key` is an OpenSSH public key ("ssh-ed25519 AAAA…").
     """
 
-    roles: Annotated[tuple[Role, ...], Field(min_length=1, strict=False)]
+    roles: Annotated[tuple[Role, ...], Must(least=1)]
     trained_until: date | None = None
     key: KeyLine = ""
 
 
-class Reason(_Strict):
+@dataclass(frozen=True)
+class Reason:
     """Why a search is made, and what allows it.
 
     `watchlists` are those it may search, None for the whole gallery and any watchlist;
@@ -64,33 +56,37 @@ class Reason(_Strict):
 
     description: Words
     legal_basis: Words
-    watchlists: Annotated[tuple[Name, ...], Field(min_length=1, strict=False)] | None = None
+    watchlists: Annotated[tuple[Name, ...], Must(least=1)] | None = None
     necessity: bool = False
 
 
-class Identify(_Strict):
+@dataclass(frozen=True)
+class Identify:
     """Bounds of a search of the gallery."""
 
-    floor_score: Annotated[float, Field(ge=0, le=2)]
+    floor_score: Annotated[float, Must(least=0, most=2)]
     fpir_target: Share
-    max_candidates: Annotated[int, Field(ge=1, le=200)]
+    max_candidates: Annotated[int, Must(least=1, most=200)]
 
 
-class Verify(_Strict):
+@dataclass(frozen=True)
+class Verify:
     """Bounds of a comparison with one subject."""
 
     fmr_target: Share
 
 
-class Limits(_Strict):
+@dataclass(frozen=True)
+class Limits:
     """How much one operator may ask; None for no limit."""
 
-    searches_per_hour: Annotated[int, Field(ge=1)] | None = None
+    searches_per_hour: Count | None = None
     #: So many refused searches within an hour lock an operator out until that hour is over.
-    refusals_per_hour: Annotated[int, Field(ge=1)] | None = None
+    refusals_per_hour: Count | None = None
 
 
-class Decisions(_Strict):
+@dataclass(frozen=True)
+class Decisions:
     """What officers owe to a search that gave candidates."""
 
     #: Days until a decision is overdue.
@@ -99,33 +95,35 @@ class Decisions(_Strict):
     second: bool = False
 
 
-class Approvals(_Strict):
+@dataclass(frozen=True)
+class Approvals:
     """Which acts need a second person, and for how long an approval may be used."""
 
-    acts: Annotated[tuple[TwoPerson, ...], Field(strict=False)] = ()
-    valid_hours: Annotated[int, Field(ge=1, le=720)] = 72
+    acts: tuple[TwoPerson, ...] = ()
+    valid_hours: Annotated[int, Must(least=1, most=720)] = 72
 
 
-class Policy(_Strict):
+@dataclass(frozen=True)
+class Policy:
     """Everything that the policy says."""
 
     version: Literal[1]
-    reasons: Annotated[dict[Name, Reason], Field(min_length=1)]
+    reasons: Annotated[Mapping[Name, Reason], Must(least=1)]
     identify: Identify
     verify: Verify
-    quality: dict[Floorable, Annotated[float, Field(ge=0)]]
+    quality: Mapping[Floorable, Annotated[float, Must(least=0)]]
     evaluation: Literal["warn", "refuse"]
     #: The greatest age of each retention group; None for no limit. Homes of before have no rules.
-    retention: dict[str, Days | None] = {"default": None}
+    retention: Mapping[str, Days | None] = field(default_factory=lambda: {"default": None})
     #: How long the log keeps what each command did; None for no limit.
-    audit_retention: dict[str, Days | None] = {"default": None}
+    audit_retention: Mapping[str, Days | None] = field(default_factory=lambda: {"default": None})
 
     #: By the name of the account; empty for one person alone, who may do everything.
-    operators: dict[Name, Operator] = {}
+    operators: Mapping[Name, Operator] = field(default_factory=dict)
     #: Where a search may be asked; empty for no question.
-    places: Annotated[tuple[Name, ...], Field(strict=False)] = ()
+    places: tuple[Name, ...] = ()
     #: Flags of a search for which a supervisor must be named: of a child, of a vulnerable person.
-    supervised: Annotated[tuple[Flag, ...], Field(strict=False)] = ()
+    supervised: tuple[Flag, ...] = ()
     limits: Limits = Limits()
     decisions: Decisions = Decisions()
     approvals: Approvals = Approvals()
@@ -137,13 +135,26 @@ class Policy(_Strict):
     #: How long the key of a backup is kept.
     backup_days: Days = 30
 
-    @field_validator("supervised")
-    @classmethod
-    def _somebody_supervises(cls, flags: tuple[Flag, ...], said: ValidationInfo) -> object:
-        operators: Mapping[str, Operator] = said.data.get("operators", {})
-        if flags and not any("reviewer" in one.roles for one in operators.values()):
-            raise ValueError("needs an operator with the role reviewer, who could be named")
-        return flags
+    @staticmethod
+    def contradictions(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+        """What does not go together in the values of a policy: (key, what is wrong)."""
+        operators: Mapping[str, Operator] | None = found.get("operators")
+        fault = "" if operators is None else _fault_of_keys(operators)
+        if fault:
+            yield "operators", fault
+        if operators is None or fault:
+            return
+        roles = {role for one in operators.values() for role in one.roles}
+        if found.get("supervised") and "reviewer" not in roles:
+            yield "supervised", "needs an operator with the role reviewer, who could be named"
+        able = [one for one in operators.values() if one.key and "approve" in acts_of(one.roles)]
+        two = "approvals" in found and found["approvals"].acts
+        if two and not (able and len(operators) > 1):
+            yield (
+                "approvals",
+                "needs two operators, one of them with a key and a role that approves "
+                "(reviewer, gallery-manager, administrator)",
+            )
 
     @property
     def quality_floors(self) -> dict[str, float]:
@@ -160,35 +171,23 @@ class Policy(_Strict):
                 hint=f"Give one of: {', '.join(sorted(self.reasons))}.",
             ) from None
 
-    @field_validator("operators")
-    @classmethod
-    def _a_key_is_of_one_person(cls, operators: dict[str, Operator]) -> dict[str, Operator]:
-        owners: dict[bytes, str] = {}
-        for name, operator in operators.items():
-            if not operator.key:
-                continue
-            if not may_sign_as(name):
-                raise ValueError(f"gives a key to {name!r}, a name that no signature can carry")
-            try:
-                blob = PublicKey.parse(operator.key).blob
-            except ValueError as trouble:
-                raise ValueError(f"has a key of {name} that {trouble}") from None
-            if blob in owners:
-                raise ValueError(f"gives one key to two people: {owners[blob]} and {name}")
-            owners[blob] = name
-        return operators
 
-    @field_validator("approvals")
-    @classmethod
-    def _somebody_may_approve(cls, approvals: Approvals, said: ValidationInfo) -> Approvals:
-        operators: dict[str, Operator] = said.data.get("operators", {})
-        able = [one for one in operators.values() if one.key and "approve" in acts_of(one.roles)]
-        if approvals.acts and "operators" in said.data and not (able and len(operators) > 1):
-            raise ValueError(
-                "needs two operators, one of them with a key and a role that approves "
-                "(reviewer, gallery-manager, administrator)"
-            )
-        return approvals
+def _fault_of_keys(operators: Mapping[str, Operator]) -> str:
+    """What is wrong with the keys for approvals: each is of one person, who can sign."""
+    owners: dict[bytes, str] = {}
+    for name, operator in operators.items():
+        if not operator.key:
+            continue
+        if not may_sign_as(name):
+            return f"gives a key to {name!r}, a name that no signature can carry"
+        try:
+            blob = PublicKey.parse(operator.key).blob
+        except ValueError as trouble:
+            return f"has a key of {name} that {trouble}"
+        if blob in owners:
+            return f"gives one key to two people: {owners[blob]} and {name}"
+        owners[blob] = name
+    return ""
 
 
 @dataclass(frozen=True)
@@ -235,13 +234,10 @@ def parse_policy(data: bytes) -> Reading:
     document = parse(data)
     problems, policy = list(document.problems), None
     if document.lines or not problems:  # else nothing of it could be read
-        try:
-            policy = Policy.model_validate(document.data)
-        except ValidationError as trouble:
-            # What could not be read was said before; that it is now missing need not be.
-            said = {problem.key for problem in problems}
-            found = faults(trouble, document, Policy)
-            problems += [problem for problem in found if problem.key not in said]
+        policy, found = checked(Policy, document)
+        # What could not be read was said before; that it is now missing need not be.
+        said = {problem.key for problem in problems}
+        problems += [problem for problem in found if problem.key not in said]
     problems.sort(key=lambda problem: problem.line)
     digest = hashlib.sha256(data).hexdigest()
     return Reading(None if problems else policy, tuple(problems), document.lines, digest)
@@ -249,4 +245,4 @@ def parse_policy(data: bytes) -> Reading:
 
 def default_policy() -> bytes:
     """The commented policy of a new home: works for one person, changes nothing on its own."""
-    return resources.files("fr_cli.authority").joinpath("default_policy.yaml").read_bytes()
+    return Path(__file__).with_name("default_policy.yaml").read_bytes()

@@ -8,6 +8,8 @@ from typing import Any
 
 import typer
 
+from fr_cli.cli.options import before_reading, text_unchecked
+
 #: Name and first sentence of its help (a test compares the two). A command is the function of
 #: its name in the module of its name; a group is that module's `app`.
 COMMANDS = {
@@ -71,4 +73,11 @@ def _command(name: str, module: Any) -> Any:
         app.command(name)(getattr(module, name))
     command = typer.main.get_command(app)
     command.name = name
+    _quicken(command)
     return command
+
+
+def _quicken(command: Any) -> None:
+    before_reading(command, text_unchecked)
+    for one in getattr(command, "commands", {}).values():
+        _quicken(one)

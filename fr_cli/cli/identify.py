@@ -10,8 +10,7 @@ import typer
 from fr_cli.cli import options
 from fr_cli.cli.draft import draft
 from fr_cli.cli.output import plain, table
-from fr_cli.cli.sheet import page
-from fr_cli.cli.wiring import session_of
+from fr_cli.cli.wiring import one_thread, session_of
 from fr_cli.records import counted, utc
 
 if TYPE_CHECKING:
@@ -57,6 +56,7 @@ def identify(
     from fr_cli.operations.identify import Question
     from fr_cli.operations.identify import identify as search
 
+    one_thread()
     session = session_of(context)
     said = Circumstances(place, grounds.known_flags(flag or ()), supervisor, necessity)
     why = grounds.complete(grounds.Grounds(case, reason, said), photo, session)
@@ -72,6 +72,8 @@ def identify(
         result = search(question, bench)
         session.output.show(document(result), *pictures(result))
         if sheet:
+            from fr_cli.cli.sheet import page
+
             sheet.publish(page(result))
             session.output.note(plain(f"Sheet: {html}", "dim"))
 

@@ -115,6 +115,41 @@ def unchecked(param: Any, convert: Callable[[str], Any] | None = None) -> None:
     param.process_value = as_typed
 
 
+def text_unchecked(param: Any) -> None:
+    """Take what is left out, and text where text is wanted, without Typer's checks.
+
+    They load a library that costs a tenth of a search. They see whatever else is typed.
+    """
+    check, wanted = param.process_value, param.type_descriptor.annotation
+    if getattr(check, "__name__", "") in ("as_text", "as_typed"):
+        return
+    several = param.multiple or param.nargs == -1
+
+    def as_text(context: Any, value: Any) -> Any:
+        if value is None and not param.required:
+            value = () if several else None
+        elif wanted == list[str] and isinstance(value, list | tuple) and value:
+            value = [str(one) for one in value]
+        elif wanted is not str or not isinstance(value, str):
+            return check(context, value)
+        return param.callback(context, param, value) if param.callback else value
+
+    param.process_value = as_text
+
+
+def before_reading(command: Any, change: Callable[[Any], None]) -> None:
+    """Change each parameter of a command before its line is read, that of the help too."""
+    all_params = command.get_params
+
+    def get_params(context: Any) -> list[Any]:
+        params: list[Any] = all_params(context)
+        for param in params:
+            change(param)
+        return params
+
+    command.get_params = get_params
+
+
 def read_photo_argument(photo: str) -> bytes:
     """The photo's bytes; PhotoUnreadable (20) if there is no such file."""
     from fr_cli.errors import PhotoUnreadable

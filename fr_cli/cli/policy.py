@@ -42,10 +42,11 @@ def show(context: typer.Context) -> None:
 
 def document(policy: Policy, reading: Reading) -> dict[str, Any]:
     """The JSON document `fr/policy-show/1`."""
+    from fr_cli.authority.checking import document_of
     from fr_cli.authority.parsing import dotted
     from fr_cli.authority.roles import ACTS
 
-    said = policy.model_dump(mode="json")
+    said = document_of(policy)
     return {
         "schema": "fr/policy-show/1",
         **said,
@@ -105,10 +106,11 @@ def _operators(policy: Policy) -> list[RenderableType]:
 
 
 def _values(policy: Policy, reading: Reading) -> Table:
+    from fr_cli.authority.checking import document_of
     from fr_cli.authority.parsing import dotted
 
     rows = table("Key", "Value", "From")
-    for place, value in _leaves(policy.model_dump(mode="json")):
+    for place, value in _leaves(document_of(policy)):
         if place[0] not in _TABLES:
             line = reading.lines.get(place)
             rows.add_row(

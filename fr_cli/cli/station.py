@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from fr_cli.cli.exchange import exchange
-from fr_cli.cli.options import read_photo_argument, unchecked
+from fr_cli.cli.options import before_reading, read_photo_argument, unchecked
 from fr_cli.cli.served import CAME, LOCAL, MADE, SERVED, Served
 from fr_cli.cli.wiring import Session
 from fr_cli.cli.written import Publish, written
@@ -54,16 +54,7 @@ def _route(command: Any, words: str, session: Session) -> None:
         return
     served, direct = SERVED.get(words), command.invoke
     checks = {param.name: param.process_value for param in command.params}
-    all_params = command.get_params
-
-    def get_params(context: typer.Context) -> list[Any]:
-        # What a value must be, the station says.
-        params: list[Any] = all_params(context)
-        for param in params:
-            unchecked(param)
-        return params
-
-    command.get_params = get_params
+    before_reading(command, unchecked)  # what a value must be, the station says
     if hasattr(command, "commands"):
         for name, one in command.commands.items():
             _route(one, f"{words} {name}", session)

@@ -9,7 +9,7 @@ import typer
 from fr_cli.cli import options
 from fr_cli.cli.identify import quality_document
 from fr_cli.cli.output import plain
-from fr_cli.cli.wiring import session_of
+from fr_cli.cli.wiring import one_thread, session_of
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -35,6 +35,7 @@ def verify(
     from fr_cli.cli import grounds
     from fr_cli.operations.verify import verify as compare
 
+    one_thread()
     session = session_of(context)
     said = Circumstances(place, grounds.known_flags(flag or ()), supervisor, necessity)
     why = grounds.complete(grounds.Grounds(case, reason, said), photo, session)

@@ -81,6 +81,16 @@ def terminal() -> Ask | None:
     return getpass
 
 
+def one_thread() -> None:
+    """Let linear algebra start no threads, for a command that makes one template.
+
+    They would wait in a loop for work that does not come: 30 ms of a search.
+    """
+    import os
+
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+
 def session_of(context: typer.Context) -> Session:
     """The session that the app's callback made."""
     session = context.find_object(Session)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal
@@ -75,17 +76,20 @@ class FacePipeline:
         places = model_folders(default_home()) if folders is None else folders
         model, parts = resolved(embedder, places), _parts(embedder, places)
         check_licence(model, places)
-        return cls(
-            Decoder(),
-            Detector(weights.load(weights.named(DETECTOR), places)),
-            Embedder(
-                model,
-                weights.load(model, places),
-                [weights.load(part, places) for part in parts],
-            ),
-            fingerprint(embedder, places),
-            floors,
-        )
+        with ExitStack() as unless_made:
+            made = cls(
+                unless_made.enter_context(Decoder()),  # gets ready while the models are loaded
+                Detector(weights.load(weights.named(DETECTOR), places)),
+                Embedder(
+                    model,
+                    weights.load(model, places),
+                    [weights.load(part, places) for part in parts],
+                ),
+                fingerprint(embedder, places),
+                floors,
+            )
+            unless_made.pop_all()
+        return made
 
     def template(self, data: bytes, choice: Choice = "single") -> Template:
         """Make a template of one face in an encoded photo.

@@ -10,17 +10,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from fr_cli.errors import GalleryUnwritable, OtherModel
-from fr_cli.gallery.approximate import with_index
-from fr_cli.gallery.describing import describe_again
 from fr_cli.gallery.generation import Packed
 from fr_cli.gallery.lock import Turn, locked, now
 from fr_cli.gallery.photos import keep_photo
-from fr_cli.gallery.purging import Purged, finish_what_was_begun
 from fr_cli.gallery.reading import Reader
-from fr_cli.gallery.rekeying import destroy_left, leave_keys
-from fr_cli.gallery.restoring import finish_restoring
 from fr_cli.gallery.rows import NewReference, Subject, natives
 from fr_cli.gallery.search import EXACT_UP_TO
 from fr_cli.gallery.store import Store
@@ -30,6 +26,10 @@ from fr_cli.gallery.wrapping import GENERATIONS, Wrapping
 from fr_cli.keys import SiteKey
 from fr_cli.records import Enrolment, Template
 from fr_cli.site import Site
+
+# What changes the gallery imports more where it needs it: a search opens it too.
+if TYPE_CHECKING:
+    from fr_cli.gallery.purging import Purged
 
 #: New references stand beside the generation until there are a tenth of it, but at least and at
 #: most these many; then the next one is built. Each of them costs an opening 10 µs (measured:
@@ -98,6 +98,10 @@ class Gallery(Reader):
         holder, if another process keeps the lock for longer than this turn waits;
         GalleryUnwritable if the disk is full or does not let itself be written.
         """
+        from fr_cli.gallery.purging import finish_what_was_begun
+        from fr_cli.gallery.rekeying import destroy_left
+        from fr_cli.gallery.restoring import finish_restoring
+
         with locked(self.folder, self.turn), _writable(self.folder):
             self._same_model()
             self.wrapping.settle()
@@ -140,6 +144,8 @@ class Gallery(Reader):
         under which this happens; `photos` holds, by image key, the photos that are to be kept.
         Needs the write lock.
         """
+        from fr_cli.gallery.rekeying import destroy_left, leave_keys
+
         when = now()
         ids = dict.fromkeys(enrolment.subject_id for enrolment, _, _ in batch)
         known = {name: self.store.subject(name) for name in ids}
@@ -193,6 +199,9 @@ class Gallery(Reader):
         Returns the pks that changed, and their uids. A change is not made that would take its
         name from a reference on hold.
         """
+        from fr_cli.gallery.describing import describe_again
+        from fr_cli.gallery.rekeying import destroy_left, leave_keys
+
         with self.store.transaction():
             changed, losing = describe_again(self.store, changes)
             leave_keys(self, losing)
@@ -230,6 +239,8 @@ class Gallery(Reader):
     def write_generation(self, packed: Packed, fingerprint: str) -> int:
         """Write a generation, with an index if it is large; nobody reads it yet. Its number."""
         if len(packed.pks) > EXACT_UP_TO:
+            from fr_cli.gallery.approximate import with_index
+
             packed = with_index(packed)
         return self.generations.write(packed, fingerprint)
 

@@ -18,7 +18,6 @@ from fr_cli.gallery.store import Store
 from fr_cli.gallery.vault import KeySlots
 from fr_cli.gallery.view import View, load_view, open_templates
 from fr_cli.gallery.warm import Warm
-from fr_cli.gallery.watchlists import watched
 from fr_cli.gallery.wrapping import GENERATIONS, SUBJECTS, Wrapping
 from fr_cli.keys import SigningKey, SiteKey
 from fr_cli.records import Compared, Hit, Origin
@@ -74,6 +73,8 @@ class Reader:
                 view = self._view()
                 if not watchlists:
                     return view
+                from fr_cli.gallery.watchlists import watched
+
                 today = datetime.now(UTC).date()
                 return view.within(np.array(watched(self.store, watchlists, today), np.int64))
 

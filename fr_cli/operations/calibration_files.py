@@ -19,11 +19,9 @@ import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from fr_cli.audit.reader import Log
 from fr_cli.decision.calibration import Calibration
 from fr_cli.decision.document import calibration_from_dict, calibration_to_dict
 from fr_cli.errors import ConfigurationError, NotAllowed
@@ -117,9 +115,9 @@ def _files(site: Site) -> Iterator[tuple[str, bytes, bool]]:
             raise ConfigurationError(
                 f"The calibration {path} cannot be read: {trouble.strerror}.", hint=_AGAIN
             ) from trouble
-    folder = resources.files("fr_cli.decision").joinpath("shipped")
+    folder = Path(__file__).parents[1] / "decision" / "shipped"
     for name, digest in SHIPPED.items():
-        data = folder.joinpath(name).read_bytes()
+        data = (folder / name).read_bytes()
         if hashlib.sha256(data).hexdigest() != digest:
             raise ConfigurationError(
                 f"The calibration {name} that comes with fr was altered.", hint="Install fr anew."
@@ -176,6 +174,8 @@ def _own(public: bytes, site: Site) -> bool:
     first = load_public_key(site.keys / AUDIT_PUBLIC).public_bytes_raw()
     if public == first:
         return True
+    from fr_cli.audit.reader import Log
+
     log = Log(site.audit / "audit.jsonl", first, site.origin)
     return any(key.public == public for key in log.read().through().keys)
 

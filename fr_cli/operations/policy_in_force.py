@@ -101,7 +101,9 @@ def _go_back(bench: Bench) -> None:
 
 def _changes(old: Policy, new: Policy) -> Iterator[str]:
     """Each key that is another, with both values."""
-    before, after = (dict(_flat(one.model_dump(mode="json"))) for one in (old, new))
+    from fr_cli.authority.checking import document_of
+
+    before, after = (dict(_flat(document_of(one))) for one in (old, new))
     for name in sorted(before.keys() | after.keys()):
         one, other = (str(some.get(name, "not there")) for some in (before, after))
         if one != other:

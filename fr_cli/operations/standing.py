@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fr_cli.audit.backwards import newest_first
 from fr_cli.audit.entry import JSON, parse
@@ -18,9 +19,10 @@ from fr_cli.audit.line import read_line
 from fr_cli.audit.log import Act
 from fr_cli.errors import AuditBroken, GalleryDamaged
 from fr_cli.gallery.database import State
-from fr_cli.gallery.gallery import Gallery
-from fr_cli.gallery.purging import Purged
-from fr_cli.operations.erasures import record_finished
+
+if TYPE_CHECKING:
+    from fr_cli.gallery.gallery import Gallery
+    from fr_cli.gallery.purging import Purged
 
 _STATED, _REPEATED = "gallery_state", "gallery_known"
 _MARKS = (b'"gallery_state":', b'"gallery_known":')
@@ -107,6 +109,8 @@ def changing(gallery: Gallery, act: Act) -> Iterator[list[Purged]]:
 
     Yields the purges of other commands, cut short, that this one has finished.
     """
+    from fr_cli.operations.erasures import record_finished
+
     before = gallery.store.state()
     with gallery.writing() as finished:
         record_finished(finished, gallery, act)

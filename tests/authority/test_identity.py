@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 
 import fr_cli
 from fr_cli.authority.identity import Person, permit
-from fr_cli.authority.policy import Operator, Policy, default_policy
+from fr_cli.authority.policy import Operator, Policy, default_policy, parse_policy
 from fr_cli.authority.roles import ACTS, Role, among
 from fr_cli.errors import NotAllowed
 
@@ -22,9 +23,9 @@ WITHIN_ANOTHER = {"audit-erase"}
 
 def policy(**operators: Operator) -> Policy:
     """A new home's policy with these operators."""
-    import yaml
-
-    return Policy.model_validate(yaml.safe_load(default_policy()) | {"operators": operators})
+    default = parse_policy(default_policy()).policy
+    assert default is not None
+    return replace(default, operators=operators)
 
 
 def of(*roles: Role, until: date | None = None) -> Operator:

@@ -7,6 +7,7 @@ import importlib
 import os
 import stat
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from fr_cli.face import engines, weights
 from fr_cli.face.alignment import ARCFACE, REFERENCE, align, crop_of, similarity
 from fr_cli.face.catalogue import Model, named
 from fr_cli.face.embedding import NORMALISATIONS, Embedder, _feeder, trial
+from fr_cli.face.pipeline import FacePipeline
 
 CROP: NDArray[np.uint8] = np.random.default_rng(1).integers(0, 256, (112, 112, 3), np.uint8)
 
@@ -37,6 +39,17 @@ def test_a_graph_alone_gives_what_deepfaces_client_gives(models: Path) -> None:
     assert float(through @ swapped) < 0.99
     scaled = Embedder(plain_sface(normalisation="0 to 1"), data).embed(CROP)
     assert float(through @ scaled) < 0.99
+
+
+def test_a_pipeline_that_cannot_be_made_leaves_no_decoder(models: Path, tmp_path: Path) -> None:
+    children = Path(f"/proc/self/task/{threading.get_native_id()}/children")
+    before = children.read_text()
+    with FacePipeline.load([models]):
+        assert children.read_text() != before  # it gets ready while the models are loaded
+    assert children.read_text() == before
+    with pytest.raises(WeightsWrong):
+        FacePipeline.load([tmp_path])
+    assert children.read_text() == before
 
 
 def test_deepface_is_as_it_was_after_a_load(models: Path) -> None:

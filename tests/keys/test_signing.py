@@ -8,6 +8,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from fr_cli.errors import ConfigurationError
 from fr_cli.keys import (
@@ -49,6 +52,37 @@ def test_a_plain_key_is_for_its_owner_alone(tmp_path: Path) -> None:
     assert load_public_key(tmp_path / AUDIT_PUBLIC).public_bytes_raw() == key.public
     (tmp_path / AUDIT_KEY).chmod(0o640)
     with pytest.raises(ConfigurationError, match="other accounts"):
+        SigningKey.load(tmp_path)
+
+
+def test_a_plain_key_may_have_any_form_that_the_library_reads(tmp_path: Path) -> None:
+    key, path = SigningKey.create(tmp_path), tmp_path / AUDIT_KEY
+    pem = path.read_bytes()
+    loaded = serialization.load_pem_private_key(pem, password=None)
+    assert isinstance(loaded, Ed25519PrivateKey)
+    assert loaded.public_key().public_bytes_raw() == key.public
+    begin, text, end = pem.splitlines()
+    for form in (
+        pem.replace(b"\n", b"\r\n"),
+        b"\n".join([begin, text[:40], text[40:], end, b""]),
+        b"# mine\n" + pem,
+        pem.rstrip(),
+    ):
+        path.write_bytes(form)
+        assert SigningKey.load(tmp_path) == key
+
+
+def test_a_key_of_another_kind_is_refused(tmp_path: Path) -> None:
+    SigningKey.create(tmp_path)
+    path = tmp_path / AUDIT_KEY
+    other = X25519PrivateKey.generate().private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    assert len(other) == len(path.read_bytes())  # its number is another, and nothing else
+    path.write_bytes(other)
+    with pytest.raises(ConfigurationError, match="not an Ed25519 key"):
         SigningKey.load(tmp_path)
 
 
