@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-#: Twice as many cost twice the build and find no more for the same work: what is found depends on
-#: how many rows are looked at (search_k), hardly on how many trees they come from.
+#: Twice as many cost twice the build, and at the effort that is needed they find no more: what is
+#: found depends on how many rows are looked at (search_k) more than on how many trees they are from.
 TREES = 25
 #: Share of mates that must be on the shortlist when they are as unlike as STRANGERS says.
 RECALL_TARGET = 0.99
@@ -78,7 +78,8 @@ class Annoy:
 def with_index(packed: Packed) -> Packed:
     """Add an Annoy index whose search effort reaches the recall target on these templates.
 
-    Takes some 50 µs of one core a template, at a million; the same templates give the same index.
+    Takes 50 µs of one core a template, at a million, and more for the effort; the same templates
+    give the same index.
     """
     import annoy
     import numpy as np

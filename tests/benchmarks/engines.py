@@ -27,6 +27,7 @@ import dataclasses
 import importlib.util
 import multiprocessing
 import os
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -261,6 +262,7 @@ def _compare(folder: Path, names: list[str], size: int, dimension: int, probes: 
     for name in names:
         with context.Pool(1) as once:
             rows.append(Row(name, *once.apply(_build, (name, folder))))
+        print(rows[-1], file=sys.stderr)
     for row in rows:
         pools.append(context.Pool(1))
         row.open, row.memory = pools[-1].apply(_open, (row.name, folder, row.effort))
