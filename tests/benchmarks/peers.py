@@ -107,7 +107,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
-        photos = _laid(Path(name), _rows(options.manifest, options.every), options.exclude)
+        photos = _laid(Path(name), rows(options.manifest, options.every), options.exclude)
         people = set(photos.reference_subjects)
         mated = sum(subject in people for subject in photos.probe_subjects)
         print(
@@ -126,15 +126,15 @@ def main() -> None:
         _rates(tools, photos, ours, _threshold(fr, asked[0]))
 
 
-def _rows(manifest: Path | None, every: int) -> list[tuple[Path, str, str]]:
+def rows(manifest: Path | None, every: int) -> list[tuple[Path, str, str]]:
     """Photo, subject and role of each line that takes part."""
-    rows = list(_made_up() if manifest is None else _listed(manifest))
+    lines = list(_made_up() if manifest is None else _listed(manifest))
     if every == 1:
-        return rows
-    people = sorted({subject for _, subject, role in rows if role == "reference"})
+        return lines
+    people = sorted({subject for _, subject, role in lines if role == "reference"})
     chosen, seen = set(people[::every]), set()
     taken = []
-    for path, subject, role in rows:
+    for path, subject, role in lines:
         if subject in people:
             if subject not in chosen or (subject, role) in seen:
                 continue
@@ -305,7 +305,7 @@ def _costs(tools: Sequence[Tool], asked: Names, references: int, rounds: int) ->
         for tool in tools:
             if turn == 0 or tool.enroll:  # whoever enrols at every search is asked once
                 alone[tool.name].append(measured(tool.search(asked[0]), tool.environment))
-    print(f"{'':32} {'enrol, ms':>10} {'search, s':>10} {'further, ms':>12} {'peak, MB':>9}")
+    print(f"{'':36} {'enrol, ms':>10} {'search, s':>10} {'further, ms':>12} {'peak, MB':>9}")
     for tool in tools:
         cold = statistics.median(cpu for cpu, _ in alone[tool.name])
         peaks = [peak for _, peak in alone[tool.name]]
@@ -320,34 +320,35 @@ def _costs(tools: Sequence[Tool], asked: Names, references: int, rounds: int) ->
             cells[2] = f"{1000 * (cpu - first) / (len(asked) - 1):.0f}"
             peaks.append(peak)
         print(
-            f"{tool.name:32} {cells[0]:>10} {cells[1]:>10} {cells[2]:>12} {max(peaks):>9.0f}",
+            f"{tool.name:36} {cells[0]:>10} {cells[1]:>10} {cells[2]:>12} {max(peaks):>9.0f}",
             flush=True,
         )
 
 
 def _rates(tools: Sequence[Tool], photos: Photos, ours: Distances, threshold: float) -> None:
     print(
-        f"{'':32} {'no face':>9} {'rank 1':>7} {'TPIR, FPIR 1 %':>19} {'0.1 %':>19} "
+        f"{'':36} {'no face':>9} {'rank 1':>7} {'TPIR, FPIR 1 %':>19} {'0.1 %':>19} "
         f"{'own threshold: TPIR':>19}  FPIR"
     )
-    _row("fr, middle", ours, threshold, photos)
+    print(row("fr, middle", ours, threshold, photos), flush=True)
     for tool in tools:
         if tool.answers:
             file = photos.folder / "answers.npz"
             measured(tool.answers(file), tool.environment)
             with np.load(file) as said:
                 for faces, of in (("any", "any"), ("middle", "central")):
-                    _row(f"{tool.name}, {faces}", said[of], float(said["threshold"]), photos)
+                    name = f"{tool.name}, {faces}"
+                    print(row(name, said[of], float(said["threshold"]), photos), flush=True)
 
 
-def _row(name: str, distances: Distances, threshold: float, photos: Photos) -> None:
+def row(name: str, distances: Distances, threshold: float, photos: Photos) -> str:
     """One line of the second table; distances at most the threshold are what the tool lists."""
     numbers = {s: n for n, s in enumerate({*photos.reference_subjects, *photos.probe_subjects})}
     compared = np.isfinite(distances)
-    row, column = np.nonzero(compared)
+    probe, reference = np.nonzero(compared)
     pairs = [[numbers[one] for one in pair if one in numbers] for pair in photos.excluded]
     listed = Listed(
-        row, column, -distances[row, column].astype(np.float64),
+        probe, reference, -distances[probe, reference].astype(np.float64),
         np.array([numbers[subject] for subject in photos.probe_subjects]),
         np.array([numbers[subject] for subject in photos.reference_subjects]),
         np.asarray(compared.any(axis=1)), np.asarray(compared.any(axis=0)),
@@ -362,12 +363,11 @@ def _row(name: str, distances: Distances, threshold: float, photos: Photos) -> N
     ]
     cells.append(_percent(own.tpir.value, own.tpir.low, own.tpir.high))
     missing = f"{np.sum(~listed.enrolled)} + {np.sum(~listed.acquired)}"
-    print(
-        f"{name:32} {missing:>9} {_percent(own.rank1.value):>7} "
+    return (
+        f"{name:36} {missing:>9} {_percent(own.rank1.value):>7} "
         + " ".join(f"{cell:>19}" for cell in cells)
         + f"  {own.fpir.cases:,} of {own.fpir.of:,}: "
-        + _percent(own.fpir.value, own.fpir.low, own.fpir.high),
-        flush=True,
+        + _percent(own.fpir.value, own.fpir.low, own.fpir.high)
     )
 
 
