@@ -24,17 +24,15 @@ Intervals are those of 95 %.
 from __future__ import annotations
 
 import argparse
+import csv
 import json
-import os
 import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,52 +44,13 @@ from fr_cli.evaluation.points import points
 from fr_cli.face.pipeline import FacePipeline
 from fr_cli.operations.exclusions import read_exclusions
 from fr_cli.operations.manifest import Row, read_manifest
-from fr_cli.site import user_home
+from tests.benchmarks import peer_tools
 from tests.benchmarks.cold import measured
 from tests.benchmarks.cost import PEOPLE
-from tests.benchmarks.laid import FR
+from tests.benchmarks.peer_tools import Names, Photos, Tool
 
-#: What somebody writes who makes several searches with the library (docs/how-to/library.md).
-SEVERAL = """
-import sys
-from pathlib import Path
-from fr_cli.operations.bench import Bench
-from fr_cli.operations.identify import Question, identify
-with Bench(Path(sys.argv[1])) as bench:
-    for name in sys.argv[2:]:
-        identify(Question(Path(name).read_bytes(), case="B", reason="test"), bench)
-"""
 #: How far each reference (column) is from each probe (row); inf where nothing was compared.
 Distances = NDArray[np.float32]
-Names = list[str]
-
-
-@dataclass(frozen=True)
-class Photos:
-    """Copies of the manifest's photos in a folder, and whose they are."""
-
-    folder: Path
-    references: Names
-    reference_subjects: Names
-    probes: Names
-    probe_subjects: Names
-    excluded: frozenset[frozenset[str]]
-
-
-@dataclass(frozen=True)
-class Tool:
-    """How a tool is called; each command is a process.
-
-    `enroll` is None where nothing is kept and every search begins with it. `several` searches for
-    any number of photos in one process; `answers` writes to a file what `peer_deepface` says.
-    """
-
-    name: str
-    environment: dict[str, str]
-    enroll: Names | None
-    search: Callable[[str], Names]
-    several: Callable[[Names], Names] | None = None
-    answers: Callable[[Path], Names] | None = None
 
 
 def main() -> None:
@@ -115,10 +74,10 @@ def main() -> None:
             f"of them, {len(photos.probes) - mated:,} probes of others"
         )
         ours, single = _ours(photos)
-        fr = _fr(photos.folder)
+        fr = peer_tools.ours(photos.folder)
         others = [
-            *_deepface(photos, options.deepface, options.facenet),
-            *_dlib(photos, options.dlib),
+            *peer_tools.deepface(photos, options.deepface, options.facenet),
+            *peer_tools.dlib(photos, options.dlib),
         ]
         tools = [fr, *(tool for tool in others if options.only in tool.name)]
         asked = [photos.probes[n] for n in single if photos.probe_subjects[n] in people]
@@ -154,8 +113,8 @@ def _laid(folder: Path, rows: Sequence[tuple[Path, str, str]], exclude: Path | N
         names[role].append(str(place))
         subjects[role].append(subject)
     feed = zip(subjects["reference"], names["reference"], strict=True)
-    lines = ["subject_id,image", *(",".join(line) for line in feed)]
-    (folder / "feed.csv").write_text("\n".join(lines) + "\n")
+    with (folder / "feed.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([("subject_id", "image"), *feed])
     return Photos(
         folder, names["reference"], subjects["reference"], names["probe"], subjects["probe"],
         read_exclusions(exclude).every,
@@ -210,88 +169,11 @@ def _ours(photos: Photos) -> tuple[Distances, list[int]]:
     return distances, single
 
 
-def _fr(folder: Path) -> Tool:
-    home = str(folder / "home")
-    subprocess.run([FR, "--home", home, "init"], check=True, capture_output=True)
-    return Tool(
-        "fr",
-        _environment(),
-        [FR, "--home", home, "enroll", str(folder / "feed.csv"), "--largest"],
-        lambda photo: [FR, "--home", home, "identify", photo, "--case", "B", "--reason", "test"],
-        lambda some: [sys.executable, "-c", SEVERAL, home, *some],
-    )
-
-
 def _threshold(fr: Tool, photo: str) -> float:
     """The distance of the threshold that fr answers with in this gallery."""
     command = [*fr.search(photo), "--json"]
     done = subprocess.run(command, env=fr.environment, check=True, capture_output=True)
     return 1 - float(json.loads(done.stdout)["threshold"]["cosine"])
-
-
-def _deepface(photos: Photos, python: str, facenet: bool) -> Iterator[Tool]:
-    weights = photos.folder / "deepface" / ".deepface" / "weights"
-    weights.mkdir(parents=True)
-    for file in (user_home() / "models").iterdir():
-        (weights / file.name).symlink_to(file)
-    default = _environment() | {"DEEPFACE_HOME": str(photos.folder / "deepface")}
-    onnx = default | {"DEEPFACE_BACKEND_ENGINE": "onnx"}
-    sface: dict[str, Any] = {"model_name": "SFace", "detector_backend": "yunet"}
-    better = {"return_type": "dict", "silent": True}
-    settings: list[tuple[str, dict[str, str], str, dict[str, Any]]] = [
-        ("find, as it comes", default, "find", {"model_name": "SFace"}),
-        ("find, YuNet, onnx", onnx, "find", sface | better),
-        ("register + search", onnx, "search", sface | {"return_type": "dict"}),
-    ]
-    if facenet:
-        options = sface | better | {"model_name": "Facenet"}
-        settings.append(("find, YuNet, Facenet", default, "find", options))
-    for name, environment, way, options in settings:
-        if not _has(python, "from deepface import DeepFace", environment, f"DeepFace {name}"):
-            continue
-        module = [python, "-m", "tests.benchmarks.peer_deepface"]
-        module.append(json.dumps({"way": way, "options": options}))
-        yield _module(f"DeepFace {name}", environment, module, photos, answers=way == "find")
-
-
-def _dlib(photos: Photos, python: str) -> Iterator[Tool]:
-    environment = _environment()
-    if not _has(python, "import face_recognition", environment, "face_recognition"):
-        return
-    command = [python, "-m", "face_recognition.face_recognition_cli"]
-    known = str(photos.folder / "reference")
-    yield Tool("face_recognition CLI", environment, None, lambda photo: [*command, known, photo])
-    module = [python, "-m", "tests.benchmarks.peer_dlib"]
-    yield _module("face_recognition library", environment, module, photos, answers=True)
-
-
-def _module(
-    name: str, environment: dict[str, str], module: Names, photos: Photos, *, answers: bool
-) -> Tool:
-    """A tool that is called by a module of ours, as `peer_deepface` is."""
-    known, out = str(photos.folder / "reference"), str(photos.folder / "out.npz")
-    return Tool(
-        name,
-        environment,
-        [*module, "enroll", known, out, photos.probes[0]],
-        lambda photo: [*module, "search", known, out, photo],
-        lambda some: [*module, "search", known, out, *some],
-        (lambda file: [*module, "answers", known, str(file), *photos.probes]) if answers else None,
-    )
-
-
-def _environment() -> dict[str, str]:
-    common = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONPATH": str(Path.cwd())}
-    common.pop("DEEPFACE_BACKEND_ENGINE", None)  # what fr has set, loading its pipeline
-    common.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed program is compiled once
-    return common
-
-
-def _has(python: str, statement: str, environment: dict[str, str], name: str) -> bool:
-    done = subprocess.run([python, "-c", statement], env=environment, capture_output=True)
-    if done.returncode:
-        print(f"{name}: not installed in {python}")
-    return not done.returncode
 
 
 def _costs(tools: Sequence[Tool], asked: Names, references: int, rounds: int) -> None:

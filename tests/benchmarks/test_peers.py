@@ -9,6 +9,7 @@ import pytest
 
 from tests.benchmarks import peers
 from tests.benchmarks.peer_faces import central
+from tests.benchmarks.peer_tools import Photos
 
 
 def test_the_middle_face_is_meant_but_no_bystander() -> None:
@@ -32,7 +33,7 @@ def test_every_second_of_the_people_and_all_strangers(monkeypatch: pytest.Monkey
 
 
 def test_what_is_at_the_threshold_is_listed_and_beyond_it_is_not(tmp_path: Path) -> None:
-    photos = peers.Photos(
+    photos = Photos(
         tmp_path, ["a1", "b1", "c1"], ["A", "B", "C"],
         ["a2", "b2", "s1", "t1", "u1"], ["A", "B", "S", "T", "U"],
         frozenset({frozenset({"S", "C"})}),
