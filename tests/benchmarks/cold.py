@@ -80,9 +80,9 @@ def _table(commands: dict[str, tuple[list[str], dict[str, str]]], rounds: int) -
     runs: dict[str, list[tuple[float, float]]] = {name: [] for name in commands}
     for turn in range(rounds + 1):
         for name, (command, environment) in commands.items():
-            measured = _run(command, environment)
+            used = measured(command, environment)
             if turn:  # the first reads files from the disk
-                runs[name].append(measured)
+                runs[name].append(used)
     cpu = {name: statistics.median(one for one, _ in some) for name, some in runs.items()}
     print(f"{'':>26} {'CPU s':>7} {'fr / this':>10} {'peak MB':>8}")
     for name, some in runs.items():
@@ -90,20 +90,26 @@ def _table(commands: dict[str, tuple[list[str], dict[str, str]]], rounds: int) -
         print(f"{name:>26} {cpu[name]:>7.2f} {ratio:>10.2f} {max(p for _, p in some):>8.0f}")
 
 
-def _run(command: list[str], environment: dict[str, str]) -> tuple[float, float]:
-    """CPU seconds of a process and its children, and its peak in MB."""
-    code = (
+def measured(
+    command: list[str], environment: dict[str, str], fine: tuple[int, ...] = (0,)
+) -> tuple[float, float]:
+    """CPU seconds of a process with all its children, and the most MB that one of them held.
+
+    Raises RuntimeError, with the end of what it said, for an exit code that is not fine.
+    """
+    code = (  # a small process in between: what this one holds would count as the command's
         "import resource, subprocess, sys\n"
-        "subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL,"
-        " stderr=subprocess.DEVNULL)\n"
+        "done = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL)\n"
         "used = resource.getrusage(resource.RUSAGE_CHILDREN)\n"
-        "print(used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)\n"
+        "print(done.returncode, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, *command],
         env=environment, check=True, capture_output=True, text=True,
     )  # fmt: skip
-    cpu, peak = done.stdout.split()
+    exit_code, cpu, peak = done.stdout.split()
+    if int(exit_code) not in fine:
+        raise RuntimeError(f"{command[:4]} ended with {exit_code}: {done.stderr[-1000:]}")
     return float(cpu), float(peak)
 
 
