@@ -49,8 +49,11 @@ def test_an_engine_that_finds_everybody_loses_nothing() -> None:
     one = trial()
     loss = search_loss(one, [0.5, 0.2, 0.5], Silence())
     assert (loss.engine, loss.references, loss.searches) == ("annoy", 120, 118)
-    assert [(one.k, one.share) for one in loss.recall[:2]] == [(1, 1.0), (10, 1.0)]
-    assert 0.9 < loss.recall[2].share <= 1.0  # Annoy returns fewer than it is asked for
+    first, ten, fifty = loss.recall
+    assert (first.k, first.share) == (1, 1.0)
+    # Its effort is for whoever may be a candidate: of those far down the list it misses more.
+    assert 0.5 < fifty.share <= ten.share <= 1.0
+    assert ten.share > 0.9
     assert [row.threshold_cosine for row in loss.lost] == [0.2, 0.5]
     for row in loss.lost:
         counted = rates.tpir(one.probes, row.threshold_cosine)
