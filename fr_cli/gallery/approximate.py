@@ -1,7 +1,7 @@
 """The approximate engine: an Annoy index, with a search effort that was found on its own templates.
 
 What it saves and what it costs beside a scan is measured by tests/benchmarks/engines.py, and said
-in docs/explanation/figures.md.
+in docs/explanation/cost.md.
 """
 
 from __future__ import annotations
