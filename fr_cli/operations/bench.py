@@ -246,7 +246,7 @@ class Bench:
             return self.calibration
         from fr_cli.operations.calibration_files import in_force
 
-        found = self._checked(in_force(self.site, self.fingerprint, fusion))
+        found = self._checked(in_force(self.site, self.fingerprint, fusion, self.signer.public))
         return found.calibration if found else None
 
     @property
@@ -263,7 +263,7 @@ class Bench:
     def _calibration(self) -> InForce | None:
         from fr_cli.operations.calibration_files import in_force
 
-        return self._checked(in_force(self.site, self.fingerprint, "best"))
+        return self._checked(in_force(self.site, self.fingerprint, "best", self.signer.public))
 
     def _checked(self, found: InForce | None) -> InForce | None:
         if found and "calibration" in self.policy.approvals.acts:

@@ -10,7 +10,7 @@ from fr_cli.errors import ConfigurationError
 from fr_cli.gallery.lock import locked
 from fr_cli.gallery.wrapping import Wrapping
 from fr_cli.keys import SigningKey
-from fr_cli.operations import cache, in_force
+from fr_cli.operations import cache, calibration_files, in_force
 from fr_cli.operations.approvals import approved
 from fr_cli.operations.bench import Bench
 from fr_cli.operations.grounds import why
@@ -53,6 +53,7 @@ def rotate_signer(reason: str, bench: Bench, protect: Protect = as_before) -> Si
         under = protect(bench.signer.under)
         named = bench.audit.rotate(new, bench.site.keys, under)
         in_force.sign_anew(bench, new)
+        calibration_files.sign_anew(bench.site, new)
         key = base64.b64encode(new.public).decode()
         act.decide(entry=named.size - 1, key=key)
     assert act.head is not None

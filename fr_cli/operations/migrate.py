@@ -85,7 +85,7 @@ def migrate(order: Order, bench: Bench, listener: Listener) -> Migrated:
         drafted=drafted,
         unusable=tuple(unusable),
         generation=generation,
-        calibrated=in_force(bench.site, target, "best") is not None,
+        calibrated=in_force(bench.site, target, "best", bench.signer.public) is not None,
         head=act.head,
     )
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from fr_cli.audit.reader import Log
 from fr_cli.errors import ConfigurationError
 from fr_cli.face.pipeline import fingerprint
 from fr_cli.keys import SigningKey
@@ -160,6 +161,30 @@ def test_it_stays_good_when_the_key_is_changed(bench: Bench) -> None:
             assert in_force(later.site, later.fingerprint, "best") is not None
         with Bench(bench.site.home) as later:
             put(later, own(later))
+
+
+def test_no_search_reads_the_log_after_a_change_of_the_key(
+    fr: Fr, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(2):  # signed by the first key, then by a later one; each before two changes
+        with Bench(fr.home) as bench:
+            put(bench, own(bench))
+        assert fr("audit", "rotate", "--reason", "test").code == 0
+        assert fr("audit", "rotate", "--reason", "test").code == 0
+
+    def read(log: Log) -> Any:
+        raise AssertionError("the whole log was read")
+
+    monkeypatch.setattr(Log, "read", read)
+    with Bench(fr.home) as bench:
+        now = bench.signer.public
+        used = in_force(bench.site, bench.fingerprint, "best", now)
+        assert used is not None
+        assert (used.calibration, used.note) == (MINE, "")
+        sign = next(bench.site.calibration.glob("*.sig"))
+        sign.write_bytes(base64.b64encode(SigningKey.new().sign(b"")))
+        with pytest.raises(AssertionError, match="whole log"):
+            in_force(bench.site, bench.fingerprint, "best", now)
 
 
 def test_a_search_refuses_an_altered_one_and_names_nobody(fr: Fr) -> None:
