@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import re
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -11,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 
 from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from fr_cli.disk import sync_folder
@@ -75,8 +74,6 @@ class SigningKey:
         The public half stays as it is when the key is rotated: it is what the log is checked
         with, and every later key is named by the log.
         """
-        from cryptography.hazmat.primitives import serialization
-
         key = cls.new()
         write_private(folder / AUDIT_KEY, key._sealed(under))
         public = key.private.public_key().public_bytes(
@@ -138,8 +135,6 @@ class SigningKey:
         return cls(key, path, home, under, passphrase)
 
     def _sealed(self, passphrase: bytes | None) -> bytes:
-        from cryptography.hazmat.primitives import serialization
-
         form, sealing = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         if passphrase is None:
             return self.private.private_bytes(serialization.Encoding.PEM, form, sealing)
@@ -158,19 +153,7 @@ class SigningKey:
 _NEEDS_BCRYPT = "Install the package bcrypt."
 
 
-#: A key as `fr` writes it: PKCS #8 (RFC 8410, section 7) is these 16 bytes and the key's 32.
-_PEM = re.compile(rb"-----BEGIN PRIVATE KEY-----\n([A-Za-z0-9+/]{64})\n-----END PRIVATE KEY-----\n")
-_PKCS8 = bytes.fromhex("302e020100300506032b657004220420")
-
-
 def _plain(pem: bytes) -> object:
-    usual = _PEM.fullmatch(pem)
-    der = base64.b64decode(usual[1]) if usual else b""
-    if der.startswith(_PKCS8):
-        return Ed25519PrivateKey.from_private_bytes(der.removeprefix(_PKCS8))
-    # Knows every form, and costs each command 1 % of a search to import.
-    from cryptography.hazmat.primitives import serialization
-
     try:
         return serialization.load_pem_private_key(pem, password=None)
     except (ValueError, TypeError):
@@ -178,8 +161,6 @@ def _plain(pem: bytes) -> object:
 
 
 def _opened(path: Path, pem: bytes, passphrase: Passphrase) -> tuple[object, bytes | None]:
-    from cryptography.hazmat.primitives import serialization
-
     def attempt(secret: bytes) -> object | None:
         try:
             return serialization.load_ssh_private_key(pem, secret)
@@ -199,8 +180,6 @@ def _opened(path: Path, pem: bytes, passphrase: Passphrase) -> tuple[object, byt
 
 def load_public_key(path: Path) -> Ed25519PublicKey:
     """Read a public key (PEM), as an auditor receives it."""
-    from cryptography.hazmat.primitives import serialization
-
     try:
         key = serialization.load_pem_public_key(path.read_bytes())
     except (OSError, ValueError) as trouble:
