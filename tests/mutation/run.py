@@ -47,6 +47,7 @@ TESTS = {
     "resuming": [
         "tests/audit/test_resuming.py", "tests/audit/test_log.py", "tests/audit/test_crash.py",
         "tests/audit/test_rotation.py", "tests/audit/test_reboot.py", "tests/audit/test_waiting.py",
+        "tests/audit/test_erasing.py",
         "tests/attacks/test_fork.py", "tests/attacks/test_truncation.py",
         "tests/attacks/test_key_ranges.py",
     ],
