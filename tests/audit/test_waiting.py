@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 import threading
 import time
 from collections.abc import Callable
@@ -63,6 +64,7 @@ def numbers(bench: Bench) -> list[object]:
 
 def test_whoever_has_the_lock_writes_for_all_with_one_sync(bench: Bench, disk: Disk) -> None:
     turns = [left(bench, number) for number in range(5)]
+    assert stat.S_IMODE(queue(bench).stat().st_mode) == 0o600  # it says who searches for what
     synced = disk.syncs
     with bench.log._writer():
         pass
@@ -324,6 +326,13 @@ def test_an_act_whose_entries_another_wrote_is_as_any_other(bench: Bench) -> Non
     assert acts[0].head == bench.log.head() == Head(3, bench.verify().root)
     assert bench.phases() == ["genesis", "intent", "outcome"]
     assert bench.leases() == []
+
+
+def test_half_a_draft_keeps_nobody_from_ending(bench: Bench) -> None:
+    with bench.log._writer():
+        queue(bench).write_bytes(b"half")
+    bench.some_act()
+    bench.verify()
 
 
 def test_one_that_is_stopped_keeps_nobody_from_writing(bench: Bench) -> None:

@@ -43,10 +43,14 @@ TESTS = {
         "tests/attacks",
     ],
     "shapes": ["tests/audit/test_shapes.py", "tests/audit/test_chunks.py"],
-    "act": ["tests/audit/test_log.py", "tests/audit/test_lease.py", "tests/audit/test_waiting.py"],
+    "act": [
+        "tests/audit/test_log.py", "tests/audit/test_lease.py", "tests/audit/test_waiting.py",
+        "tests/audit/test_failing_calls.py",
+    ],
     "resuming": [
         "tests/audit/test_resuming.py", "tests/audit/test_log.py", "tests/audit/test_crash.py",
         "tests/audit/test_rotation.py", "tests/audit/test_reboot.py", "tests/audit/test_waiting.py",
+        "tests/audit/test_erasing.py",
         "tests/attacks/test_fork.py", "tests/attacks/test_truncation.py",
         "tests/attacks/test_key_ranges.py",
     ],
