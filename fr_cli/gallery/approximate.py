@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-#: Twice as many cost twice the build, and at the effort that is needed they find no more: what is
-#: found depends on how many rows are looked at (search_k), less on how many trees they come from.
+#: Twice as many cost twice the build, and at the effort that is needed they find no more: it counts
+#: how many rows are looked at (search_k), more than from how many trees.
 TREES = 25
 #: Share of mates that must be on the shortlist when they are as unlike as STRANGERS says.
 RECALL_TARGET = 0.99

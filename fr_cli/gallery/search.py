@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 #: Up to here no generation has an index, and every template is scanned: more than anybody has, for
 #: no size was found at which Annoy pays. To miss no more than one mate in a thousand it looks at a
-#: fifth of a million templates, which takes as long as the scan of all, misses some, and costs a
-#: minute of each purge (tests/benchmarks/engines.py; docs/explanation/cost.md, "Annoy and other
-#: indices").
+#: third of a million templates, which takes longer than to scan a byte of each number of them all,
+#: misses some, and costs minutes of each purge (tests/benchmarks/engines.py;
+#: docs/explanation/cost.md, "Annoy and other indices").
 EXACT_UP_TO = 100_000_000
 
 

@@ -295,7 +295,9 @@ def _print(
         few = PEERS[row.name][2]
         found, first = answer.get()
         saved, more = exact.search - row.search, row.build - exact.build
-        pays = "–" if row is exact else f"{1000 * more / saved:,.0f}" if saved > 0 else "never"
+        pays = "never" if saved <= 0 else "at once" if more <= 0 else f"{1000 * more / saved:,.0f}"
+        if row is exact:
+            pays = "–"
         if few:
             sure = own[: len(found)] > 0.6
             np.testing.assert_allclose(found[sure], own[: len(found)][sure], atol=1e-5)
