@@ -16,7 +16,7 @@ from fr_cli.service.request import Request
 SENDING, WAITING = 60.0, 7 * 3600.0
 
 
-def exchange(request: Request, source: Path | None, session: Session) -> Frame:
+def ask(request: Request, source: Path | None, session: Session) -> Frame:
     """The station's answer; `source` is a feed that is sent as it is asked for.
 
     StationUnreachable if there is no answer.

@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from fr_cli.cli.exchange import exchange
+from fr_cli.cli.exchange import ask
 from fr_cli.cli.options import before_reading, read_photo_argument, unchecked
 from fr_cli.cli.served import CAME, LOCAL, MADE, SERVED, Served
 from fr_cli.cli.wiring import Session
-from fr_cli.cli.written import Publish, written
+from fr_cli.cli.written import Publish, target
 from fr_cli.errors import (
     ConfigurationError,
     FrError,
@@ -102,10 +102,10 @@ def _ask(words: str, served: Served, given: Mapping[str, Any], session: Session)
             path = parameters[name]
             parameters[name] = bool(path)
             if path:
-                targets[name] = (str(path), stack.enter_context(written(Path(str(path)), how)))
+                targets[name] = (str(path), stack.enter_context(target(Path(str(path)), how)))
         request = Request(words, parameters, _show(session), blobs)
         source = Path(str(given[served.feed])) if served.feed else None
-        reply = exchange(request, source, session)
+        reply = ask(request, source, session)
         code = _print(reply, sent, targets, session)
     raise typer.Exit(code)
 
@@ -116,7 +116,7 @@ class _Rules:
     def __init__(self, session: Session) -> None:
         from fr_cli.authority.identity import Person
 
-        reply = exchange(Request("policy show", {}, Show(json=True)), None, session)
+        reply = ask(Request("policy show", {}, Show(json=True)), None, session)
         if error := reply.body["error"]:
             raise NotAllowed(str(error["message"]), hint=str(error["hint"]))
         said = json.loads(reply.blobs[":out"])
@@ -199,7 +199,7 @@ def examined(session: Session) -> Check:
 
     name, what = "station", f"This account asks the station at {session.station}"
     try:
-        error = exchange(Request("status", {}, Show(json=True)), None, session).body["error"]
+        error = ask(Request("status", {}, Show(json=True)), None, session).body["error"]
     except FrError as trouble:
         return Check(name, "fail", f"{what}. {trouble.message}", trouble.hint, trouble.code)
     if error:

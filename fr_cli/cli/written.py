@@ -15,7 +15,7 @@ Publish = Callable[[Mapping[str, bytes]], None]
 
 
 @contextlib.contextmanager
-def written(path: Path, how: Written) -> Iterator[Publish]:
+def target(path: Path, how: Written) -> Iterator[Publish]:
     """Open what is to be written before the request is sent, so that it cannot fail after."""
     if how == "page":
         with draft(path, None) as page:

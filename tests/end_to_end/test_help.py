@@ -26,6 +26,8 @@ OTHERS = {
     "served",
     "serving",
     "station",
+    "exchange",
+    "written",
     "page",
     "protection",
     "oversight",
