@@ -155,7 +155,7 @@ class _Crew:
 
     def close(self) -> None:
         """End the workers; what they have not begun is dropped."""
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        _end(self._pool)
 
     def _start(self, count: int) -> ProcessPoolExecutor:
         # Workers are started afresh, not forked: the parent may have threads, and a fork would
@@ -170,7 +170,7 @@ class _Crew:
 
     def _renew(self) -> None:
         """New workers for all that the broken ones have not answered."""
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        _end(self._pool)
         self._pool = self._start(self._count)
         left, self.waiting = self.waiting, deque()
         for lot, future in left:
@@ -181,14 +181,26 @@ class _Crew:
 
     def _by_itself(self, photo: bytes) -> Template | FrError:
         """Try a photo that a broken worker may have died of, where it can harm no other."""
-        with self._start(1) as pool:
-            try:
-                return pool.submit(_some, [photo]).result()[0]
-            except BrokenProcessPool:
-                return PhotoUnreadable(
-                    "The photo breaks the process that reads it, as hostile files do.",
-                    hint="Do not open it elsewhere; save it anew as JPEG from its source.",
-                )
+        pool = self._start(1)
+        try:
+            return pool.submit(_some, [photo]).result()[0]
+        except BrokenProcessPool:
+            return PhotoUnreadable(
+                "The photo breaks the process that reads it, as hostile files do.",
+                hint="Do not open it elsewhere; save it anew as JPEG from its source.",
+            )
+        finally:
+            _end(pool)
+
+
+def _end(pool: ProcessPoolExecutor) -> None:
+    """Wait for the end of a pool; what it has not begun is dropped."""
+    broken, queue = getattr(pool, "_broken", False), getattr(pool, "_call_queue", None)
+    if broken and queue is not None:
+        # Python before 3.11.5 waits for ever: a thread of the pool still writes photos into a pipe
+        # that no worker reads any more (CPython's issue 94777, mended in the same way).
+        queue._reader.close()
+    pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _prepare(maker: Maker, parent: int) -> None:
