@@ -384,7 +384,7 @@ def test_show_finds_a_subject_by_the_id_of_the_feed_while_it_is_there(desk: Desk
     shown = desk.json("audit", "show", "--subject", "P003")
     assert [one["command"] for one in shown["acts"]] == ["enroll", "identify"]
     assert shown["acts"][1]["id"] == search
-    assert b"P003" not in desk.log.read_bytes()
+    assert b'"P003' not in desk.log.read_bytes()
     uid = shown["acts"][1]["decision"]["candidates"][0]["subject"]
     desk("purge", "--subject", "P003", "--yes")
     desk("audit", "show", "--subject", "P003", code=2)

@@ -68,8 +68,8 @@ def test_what_has_expired_is_gone_from_the_file_and_the_log_verifies(fr: Fr) -> 
     done = fr.json("audit", "expire")
     assert (done["acts"], done["entries"], done["erasures"]) == (2, 4, 1)
     text = (fr.home / "audit" / "audit.jsonl").read_bytes()
-    assert b"CR/1" not in text
-    assert b"CR/2" not in text
+    assert b'"CR/1"' not in text
+    assert b'"CR/2"' not in text
     found = fr.json("audit", "verify", "--full")
     assert found["erased_entries"] == [1, 2, 3, 4]
     assert found["open_intents"] == []

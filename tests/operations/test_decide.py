@@ -62,7 +62,7 @@ def test_a_decision_stands_in_the_log_as_others_rely_on(fr: Fr) -> None:
             for who, verdict in (("P003", "confirmed"), ("P001", "rejected"))
         ],
     }
-    log = (fr.home / "audit" / "audit.jsonl").read_text()
+    log = fr.said()
     assert "P003" not in log
     assert "P001" not in log
     fr.json("audit", "verify", "--full")
@@ -105,7 +105,7 @@ def test_what_cannot_be_decided_is_refused_and_logged(
     assert "dec" not in outcome
     # What is no id may be anybody's name, and does not enter the log; nor does such a reason.
     assert intent["search"] == ("" if line[0] == "not-an-id" else line[0])
-    assert "P00" not in (fr.home / "audit" / "audit.jsonl").read_text()
+    assert "P00" not in fr.said()
 
 
 @pytest.mark.parametrize("words", [(), ("{id}", "--pending"), ("{id}", "--reject-all")])

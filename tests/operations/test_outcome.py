@@ -59,7 +59,7 @@ def test_what_is_refused_is_logged_without_what_was_typed(
     assert fr.json("outcome", *line, *reason, code=2)["error"] == error
     last = entries(fr, "outcome")[-1]
     assert (last["error"], last["exit"]) == (error, 2)
-    log = (fr.home / "audit" / "audit.jsonl").read_text()
+    log = fr.said()
     assert "Doe" not in log
     assert "P003" not in log
 

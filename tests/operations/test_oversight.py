@@ -221,7 +221,7 @@ def test_the_page_needs_nothing_from_outside_and_cannot_be_broken(told: Fr, tmp_
     assert not re.search(r"https?:|<script|<link|<iframe| on[a-z]+=|url\(|@import|style=", text)
     assert "&lt;script&gt;" in text
     assert len(re.findall(r'<img src="data:image/svg\+xml;base64,[^"]+" alt="[^"]+"', text)) == 3
-    assert "P00" not in text
+    assert "P00" not in re.sub(r"(base64,|sha256-)[^\"']+", "", text)
     for words in ("There is no live mode yet", "false alerts of alerts", "3 of 12", "3 of 6"):
         assert words in text, words
     assert path.stat().st_mode & 0o077 == 0

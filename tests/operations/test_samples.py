@@ -124,7 +124,7 @@ def test_findings_become_a_rate_and_are_recorded_once(manager: Fr, tmp_path: Pat
     error = manager.json("sample", "record", filled(place, "correct"), code=2)
     assert "recorded already" in error["message"]
     assert manager.json("sample", "result", sample)["wrong"] == result["wrong"]
-    text = (manager.home / "audit" / "audit.jsonl").read_text()
+    text = manager.said()
     assert "Weasel" not in text.replace("Operation Weasel", "")
     manager.whole()
 
