@@ -76,7 +76,7 @@ def in_force(site: Site, fingerprint: str, fusion: str, now: bytes = b"") -> InF
         signature = document.pop("signature", None)
         calibration = calibration_from_dict(document)
         if (calibration.fingerprint, calibration.fusion) == (fingerprint, fusion):
-            note = _checked(name, data, signature, site, now) if own else ""
+            note = _checked(name, data, document, signature, site, now) if own else ""
             approval = str(signature.get("approval", "")) if isinstance(signature, dict) else ""
             digest = hashlib.sha256(data).hexdigest()
             return InForce(calibration, digest, note, approval, shipped=not own)
@@ -153,7 +153,8 @@ def sign_anew(site: Site, key: SigningKey) -> None:
     for path in site.calibration.glob("*.json"):
         with suppress(OSError, FrError):
             data = path.read_bytes()
-            if not _checked(str(path), data, _parsed(str(path), data).get("signature"), site):
+            document = _parsed(str(path), data)
+            if not _checked(str(path), data, document, document.pop("signature", None), site):
                 write(base64.b64encode(key.sign(_ANEW + data)) + b"\n", _beside(path))
 
 
@@ -161,7 +162,14 @@ def _beside(path: Path) -> Path:
     return path.with_name(f"{path.name}.sig")
 
 
-def _checked(name: str, data: bytes, signature: object, site: Site, now: bytes = b"") -> str:
+def _checked(
+    name: str,
+    data: bytes,
+    document: dict[str, Any],
+    signature: object,
+    site: Site,
+    now: bytes = b"",
+) -> str:
     """Hold a home's file against its signature; returns what to say of a stranger's."""
     from cryptography.exceptions import InvalidSignature
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -170,8 +178,6 @@ def _checked(name: str, data: bytes, signature: object, site: Site, now: bytes =
     if not isinstance(signature, dict) or set(signature) - {"approval"} != fields:
         raise ConfigurationError(f"The calibration {name} is not signed.", hint=_AGAIN)
     who = {name: str(one) for name, one in signature.items() if name != "sig"}
-    document = _parsed(name, data)
-    del document["signature"]
     try:
         public = base64.b64decode(who["key"], validate=True)
         sig = base64.b64decode(str(signature["sig"]), validate=True)
