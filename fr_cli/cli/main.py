@@ -39,7 +39,7 @@ class FrGroup(TyperGroup):
         """The global options, which need none of Typer's checks."""
         params: list[Any] = super().get_params(ctx)
         for param in params:
-            unchecked(param, Path if param.name == "home" else None)
+            unchecked(param, Path if param.name == "home" else bool)
         return params
 
     def list_commands(self, ctx: Any) -> list[str]:

@@ -94,47 +94,34 @@ def hoisted(arguments: list[str]) -> list[str]:
     return front + rest + arguments[end:]
 
 
-def unchecked(param: Any, convert: Callable[[str], Any] | None = None) -> None:
-    """Take the value of a parameter as it is typed; what is missing is still said.
+def unchecked(param: Any, take: Callable[[Any], Any] = lambda typed: typed) -> None:
+    """Take of what is typed what `take` makes of it, and what is left out, without Typer's checks.
 
-    Typer's own checks load a library that costs as much as all of `fr --help`.
+    They load a library that costs as much as all of `fr --help`, and a tenth of a search. They see
+    what is missing, and that of which `take` makes None.
     """
-    check = param.process_value
-    if getattr(check, "__name__", "") == "as_typed":
-        return
+    check = type(param).process_value
 
     def as_typed(context: Any, value: Any) -> Any:
-        if value is None:
-            if param.required:
-                return check(context, value)
-            value = () if param.multiple else None
-        elif convert is not None:
-            value = convert(value)
-        return param.callback(context, param, value) if param.callback else value
+        if value is None and not param.required:
+            taken = () if param.multiple or param.nargs == -1 else None
+        elif value is None or (taken := take(value)) is None:
+            return check(param, context, value)
+        return param.callback(context, param, taken) if param.callback else taken
 
     param.process_value = as_typed
 
 
 def text_unchecked(param: Any) -> None:
-    """Take what is left out, and text where text is wanted, without Typer's checks.
+    """The same where text is wanted; Typer checks whatever else is typed."""
+    wanted = param.type_descriptor.annotation
 
-    They load a library that costs a tenth of a search. They see whatever else is typed.
-    """
-    check, wanted = param.process_value, param.type_descriptor.annotation
-    if getattr(check, "__name__", "") in ("as_text", "as_typed"):
-        return
-    several = param.multiple or param.nargs == -1
+    def text(typed: Any) -> Any:
+        if wanted == list[str]:
+            return [str(one) for one in typed] or None
+        return typed if wanted is str else None
 
-    def as_text(context: Any, value: Any) -> Any:
-        if value is None and not param.required:
-            value = () if several else None
-        elif wanted == list[str] and isinstance(value, list | tuple) and value:
-            value = [str(one) for one in value]
-        elif wanted is not str or not isinstance(value, str):
-            return check(context, value)
-        return param.callback(context, param, value) if param.callback else value
-
-    param.process_value = as_text
+    unchecked(param, text)
 
 
 def before_reading(command: Any, change: Callable[[Any], None]) -> None:
