@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -137,7 +138,7 @@ def _after(
             "schema": "fr/approve-override/1",
             "act": act,
             "approver": approver,
-            "audit": {"size": head.size, "root": head.root},
+            "audit": asdict(head),
         },
         plain(f"The act {act} is approved by {approver}, after the fact."),
         plain(f"Entry {head.size} of the audit log.", "dim"),

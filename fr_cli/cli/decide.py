@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -121,7 +122,7 @@ def document(result: Decided) -> dict[str, Any]:
         "final": result.final,
         "late": result.late,
         "purged": result.purged,
-        "audit": {"size": result.head.size, "root": result.head.root},
+        "audit": asdict(result.head),
     }
 
 
@@ -163,7 +164,7 @@ def pending_document(result: Pending) -> dict[str, Any]:
             for one in result.rows
         ],
         "purged": result.purged,
-        "audit": {"size": result.head.size, "root": result.head.root},
+        "audit": asdict(result.head),
     }
 
 

@@ -137,7 +137,7 @@ def migration_document(result: Migrated) -> dict[str, Any]:
         ],
         "generation": result.generation,
         "calibrated": result.calibrated,
-        "audit": {"size": result.head.size, "root": result.head.root},
+        "audit": asdict(result.head),
     }
 
 
@@ -202,7 +202,7 @@ def rotate_key(
             "schema": "fr/gallery-rotate-key/1",
             "epoch": result.epoch,
             "passphrase": result.passphrase,
-            "audit": {"size": result.head.size, "root": result.head.root},
+            "audit": asdict(result.head),
         },
         plain("The site key is a new one, and every other key is wrapped under it."),
         plain("The old one opens nothing in this home any more. With a copy of keys/ from before,"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -121,7 +122,7 @@ def document(result: Identification) -> dict[str, Any]:
             }
             for one in answer.candidates
         ],
-        "audit": {"size": result.head.size, "root": result.head.root},
+        "audit": asdict(result.head),
         "timing_ms": result.timing_ms,
     }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -37,7 +38,7 @@ def outcome(
             "search_id": result.search_id,
             "outcome": result.what,
             "standing": result.standing,
-            "audit": {"size": result.head.size, "root": result.head.root},
+            "audit": asdict(result.head),
         },
         plain(f"Recorded for search {result.search_id[:12]}: {', '.join(result.standing)}."),
         plain(f"Entry {result.head.size} of the audit log.", "dim"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -188,7 +189,7 @@ def clock(
         {
             "schema": "fr/policy-clock/1",
             "clock": now,
-            "audit": {"size": head.size, "root": head.root},
+            "audit": asdict(head),
         },
         plain(f"From here on the clock is believed: it is {now}."),
         plain(f"Entry {head.size} of the audit log.", "dim"),

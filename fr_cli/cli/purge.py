@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -158,7 +159,7 @@ def document(report: PurgeReport) -> dict[str, Any]:
         "warnings": _doubts(report.doubts),
         "generation": report.generation,
         "certificate": report.certificate,
-        "audit": {"size": report.head.size, "root": report.head.root},
+        "audit": asdict(report.head),
     }
 
 

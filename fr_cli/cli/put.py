@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -33,7 +34,7 @@ def put(
             "sha256": done.sha256,
             "before": done.before,
             "changes": done.changes,
-            "audit": {"size": done.head.size, "root": done.head.root},
+            "audit": asdict(done.head),
         },
         *(plain(line) for line in done.changes),
         plain(f"In force: SHA-256 {done.sha256}"),

@@ -118,7 +118,7 @@ def document(result: Watched) -> dict[str, Any]:
         "refused": result.refused,
         "inconclusive": result.inconclusive,
         "uncovered": result.uncovered,
-        "audit": {"size": result.head.size, "root": result.head.root},
+        "audit": asdict(result.head),
     }
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import typer
 
 from fr_cli.cli.options import Wait
@@ -21,7 +23,7 @@ def upgrade(context: typer.Context, wait: Wait = None) -> None:
         {
             "schema": "fr/upgrade/1",
             "gallery": list(steps),
-            "audit": {"size": result.head.size, "root": result.head.root},
+            "audit": asdict(result.head),
         },
         plain(
             f"The gallery is of schema {steps[-1]} now. Older versions of fr cannot read it."

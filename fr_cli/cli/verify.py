@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -63,7 +64,7 @@ def document(result: Verification) -> dict[str, Any]:
         "threshold": {"score": result.threshold_score, "cosine": result.threshold_cosine},
         "fmr_target": result.fmr_target,
         "quality": quality_document(result.quality),
-        "audit": {"size": result.head.size, "root": result.head.root},
+        "audit": asdict(result.head),
     }
 
 

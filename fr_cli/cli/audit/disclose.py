@@ -40,8 +40,8 @@ def export(
             "entries": result.entries,
             "files": result.files,
             "sha256sums": result.sums,
-            "head": options.head_document(result.note.head),
-            "audit": options.head_document(result.head),
+            "head": asdict(result.note.head),
+            "audit": asdict(result.head),
         },
         plain(f"{result.entries} entries of {result.acts} acts are in {result.out}."),
         plain("Begin with README.txt or README.html in it. Send audit.pub by another way as well."),
@@ -75,8 +75,8 @@ def extract(
         {
             "schema": "fr/audit-extract/1",
             "acts": [asdict(one) for one in result.rows],
-            "head": options.head_document(result.note.head),
-            "audit": options.head_document(result.head),
+            "head": asdict(result.note.head),
+            "audit": asdict(result.head),
         },
         *options.text(out, as_csv(result.rows), f"The record of {len(result.rows)} acts"),
     )

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
-from fr_cli.cli.audit import options
 from fr_cli.cli.output import plain
 from fr_cli.cli.wiring import session_of
 
@@ -38,7 +38,7 @@ def expire(
             "commands": result.commands,
             "kept": [{"rule": rule, "acts": count} for rule, count in result.kept.items()],
             "erasures": result.erasures,
-            "audit": options.head_document(result.head),
+            "audit": asdict(result.head),
         },
         plain(
             f"{result.entries:,} entries of {result.acts:,} acts {verb} erased"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,7 +14,6 @@ from fr_cli.records import utc
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from fr_cli.records import Head
 
 Key = Annotated[
     Path | None, typer.Option("--key", help="The log's public key; the home's own by default.")
@@ -35,11 +34,6 @@ Since = Annotated[str, typer.Option("--since", help="From this day or time on (U
 Until = Annotated[
     str, typer.Option("--until", help="Up to the end of this day, or before this time.")
 ]
-
-
-def head_document(head: Head) -> dict[str, Any]:
-    """Size and root."""
-    return {"size": head.size, "root": head.root}
 
 
 def clock(seconds: int) -> str:

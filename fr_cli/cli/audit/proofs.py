@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -33,7 +34,7 @@ def head(
         {
             "schema": "fr/audit-head/1",
             "origin": note.origin,
-            **options.head_document(note.head),
+            **asdict(note.head),
             "note": note.text(),
         },
         *options.text(out, note.text(), f"The head of {note.head.size:,} entries"),
@@ -86,7 +87,7 @@ def _about(proof: Inclusion | Consistency) -> dict[str, Any]:
         "index": proof.index if isinstance(proof, Inclusion) else None,
         "old": None if isinstance(proof, Inclusion) else proof.old,
         "origin": proof.note.origin,
-        **options.head_document(proof.note.head),
+        **asdict(proof.note.head),
     }
 
 
@@ -116,7 +117,7 @@ def _checked(proof: Inclusion | Consistency | Note, before: Note | None) -> dict
 
     about = (
         {"kind": "same", "index": None, "old": proof.head.size, "origin": proof.origin,
-         **options.head_document(proof.head)}
+         **asdict(proof.head)}
         if isinstance(proof, Note)
         else _about(proof)
     )  # fmt: skip

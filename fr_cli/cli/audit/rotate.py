@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import typer
 
 from fr_cli.cli import consent
-from fr_cli.cli.audit import options
 from fr_cli.cli.output import plain
 from fr_cli.cli.protection import NewPassphrase, Reason, protection
 from fr_cli.cli.wiring import session_of
@@ -34,7 +35,7 @@ def rotate(
             "key": result.key,
             "entry": result.entry,
             "passphrase": result.passphrase,
-            "audit": options.head_document(result.head),
+            "audit": asdict(result.head),
         },
         plain(f"Entry {result.entry} names a new key, which signs all that follows it."),
         plain("Whoever checks the log needs nothing new: audit.pub stays, and leads to this key."),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -54,8 +55,8 @@ def document(result: Shown) -> dict[str, Any]:
         "schema": "fr/audit-show/1",
         "acts": [_act(one) for one in result.acts],
         "left_out": result.left_out,
-        "head": options.head_document(result.note.head),
-        "audit": options.head_document(result.head),
+        "head": asdict(result.note.head),
+        "audit": asdict(result.head),
     }
 
 

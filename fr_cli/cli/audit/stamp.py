@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -54,7 +55,7 @@ def stamp(
         {
             "schema": "fr/audit-stamp/1",
             "origin": found.note.origin,
-            **options.head_document(found.note.head),
+            **asdict(found.note.head),
             "time": time,
         },
         plain(f"The head of {found.note.head.size:,} entries was there at {time}."),

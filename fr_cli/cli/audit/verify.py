@@ -57,8 +57,7 @@ def verify(
 def document(result: Verification, seen: list[Seen]) -> dict[str, Any]:
     """The JSON document `fr/audit-verify/1`."""
     heads = [
-        {"file": str(one.file), **options.head_document(one.head), "witnesses": one.witnesses}
-        for one in seen
+        {"file": str(one.file), **asdict(one.head), "witnesses": one.witnesses} for one in seen
     ]
     found = asdict(result)
     keys = [one._asdict() for one in result.keys]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -54,8 +55,8 @@ def witness(
         {
             "schema": "fr/audit-witness/1",
             "origin": note.origin,
-            **options.head_document(note.head),
-            "previous": options.head_document(before) if before else None,
+            **asdict(note.head),
+            "previous": asdict(before) if before else None,
             "time": options.clock(signed.time),
             "note": note.text(),
         },

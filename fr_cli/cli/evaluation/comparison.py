@@ -26,7 +26,7 @@ def document(result: Compared) -> dict[str, Any]:
         "left_out": result.left_out,
         "rates": [{**asdict(row), "sentence": row.sentence} for row in result.rows],
         "warnings": result.warnings,
-        "audit": {"size": result.head.size, "root": result.head.root},
+        "audit": asdict(result.head),
     }
 
 

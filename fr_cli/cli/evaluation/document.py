@@ -78,7 +78,7 @@ def document(result: Evaluation) -> dict[str, Any]:
         },
         "failures": [{"image": image, "reason": reason} for image, reason in trial.data.failures],
         "warnings": result.warnings,
-        "audit": result.head and {"size": result.head.size, "root": result.head.root},
+        "audit": result.head and asdict(result.head),
     }
 
 

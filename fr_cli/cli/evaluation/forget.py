@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from fr_cli.cli.output import plain
@@ -20,7 +21,7 @@ def forget(session: Session) -> None:
         {
             "schema": "fr/evaluate-forget-cache/1",
             "forgotten": count,
-            "audit": {"size": head.size, "root": head.root},
+            "audit": asdict(head),
         },
         plain(f"{count:,} templates of evaluation photos are forgotten: their keys are destroyed."),
     )

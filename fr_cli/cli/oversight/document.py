@@ -66,7 +66,7 @@ def document(result: Oversight) -> dict[str, Any]:
             "fpir": now.fpir,
         },
         "live": {"exists": False, "columns": list(LIVE), "rows": []},
-        "audit": {"size": result.head.size, "root": result.head.root},
+        "audit": asdict(result.head),
     }
 
 

@@ -42,7 +42,7 @@ def document(result: SubjectReport) -> dict[str, Any]:
         "photos": person.photos,
         "searches": [asdict(one) for one in result.seen],
         "acts": [asdict(one) for one in result.touched],
-        "audit": {"size": result.head.size, "root": result.head.root},
+        "audit": asdict(result.head),
     }
 
 

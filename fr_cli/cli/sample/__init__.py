@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -120,7 +121,7 @@ def record(
             "schema": "fr/sample-record/1",
             "sample": sample.id,
             "findings": [{"finding": name, "count": n} for name, n in found.most_common()],
-            "audit": {"size": head.size, "root": head.root},
+            "audit": asdict(head),
         },
         plain(f"Recorded: {counted(len(sample.order), 'finding')}."),
         plain(", ".join(f"{name} {count:,}" for name, count in found.most_common()) + "."),

@@ -12,7 +12,7 @@ import csv
 import io
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -146,5 +146,5 @@ def drawn_document(sample: Sample) -> dict[str, Any]:
             {"stratum": name, "drawn": drawn, "references": references}
             for name, (drawn, references) in sample.strata.items()
         ],
-        "audit": {"size": sample.head.size, "root": sample.head.root},
+        "audit": asdict(sample.head),
     }

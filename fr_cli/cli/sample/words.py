@@ -40,7 +40,7 @@ def result_document(outcome: Outcome) -> dict[str, Any]:
             }
             for part in outcome.parts
         ],
-        "audit": {"size": outcome.head.size, "root": outcome.head.root},
+        "audit": asdict(outcome.head),
     }
 
 
@@ -108,7 +108,7 @@ def search_document(found: Searched) -> dict[str, Any]:
             }
             for one, score in zip(found.found, found.scores, strict=True)
         ],
-        "audit": {"size": found.head.size, "root": found.head.root},
+        "audit": asdict(found.head),
     }
 
 

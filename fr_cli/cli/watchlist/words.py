@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -46,7 +47,7 @@ def document(word: str, result: Changed) -> dict[str, Any]:
         "changed": result.changed,
         "already": result.already,
         "dry_run": result.dry_run,
-        "audit": {"size": result.head.size, "root": result.head.root},
+        "audit": asdict(result.head),
     }
 
 
@@ -75,7 +76,7 @@ def closed_document(result: Closed) -> dict[str, Any]:
         "schema": "fr/watchlist-close/1",
         "watchlists": [watchlist_document(one) for one in result.watchlists],
         "removed": result.removed,
-        "audit": {"size": result.head.size, "root": result.head.root},
+        "audit": asdict(result.head),
     }
 
 
