@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fr_cli.cli import consent
+from fr_cli.cli.options import Yes
 from fr_cli.cli.output import plain
 from fr_cli.cli.wiring import Session, session_of
 from fr_cli.errors import UsageProblem
@@ -39,7 +39,7 @@ def approve(
     ask: consent.Ask = None,
     approved: consent.Approved = None,
     signature: consent.Signature = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: Yes = False,
 ) -> None:
     """Sign what another operator asks for, as the second person, with your own SSH key.
 
@@ -96,9 +96,7 @@ def _signed(session: Session, request: Request, key: Path | None, *, yes: bool) 
         plain(f"It counts once, until {request.expires}."),
     )
     if not yes:
-        if session.output.as_json or not sys.stdin.isatty():
-            raise UsageProblem("An approval is given knowingly.", hint="Confirm it with --yes.")
-        typer.confirm("Do you approve exactly this?", abort=True, err=True)
+        session.confirm("Do you approve exactly this?", "An approval is given knowingly.")
     return sign(request.data, key or _own())
 
 

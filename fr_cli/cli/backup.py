@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from fr_cli.cli.options import Wait
+from fr_cli.cli.options import Wait, Yes
 from fr_cli.cli.output import plain
-from fr_cli.cli.wiring import Session, session_of
+from fr_cli.cli.wiring import session_of
 from fr_cli.errors import UsageProblem
 from fr_cli.records import counted
 
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 
     from fr_cli.operations.restore import Restored
 
-Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+REPLACES = "This replaces the gallery."
 
 
 def backup(
@@ -97,7 +96,8 @@ def restore(
     from fr_cli.operations import restore as restoring
 
     session = session_of(context)
-    _confirm(session, "Put this backup in the place of the gallery?", yes=yes)
+    if not yes:
+        session.confirm("Put this backup in the place of the gallery?", REPLACES)
     with session.bench(wait=wait) as bench:
         done = restoring.restore(file, key, bench, session.listener, without_log=without_log)
     session.output.show(_document(done), *_pictures(done))
@@ -117,7 +117,8 @@ def accept(
     from fr_cli.operations import restore as restoring
 
     session = session_of(context)
-    _confirm(session, "Go on with the gallery as it lies there?", yes=yes)
+    if not yes:
+        session.confirm("Go on with the gallery as it lies there?", REPLACES)
     with session.bench(wait=wait) as bench:
         done = restoring.accept(reason, bench, session.listener)
     session.output.show(
@@ -136,14 +137,6 @@ def accept(
         plain("Enrol the feed again for what is missing.", "yellow"),
         plain(f"Entry {done.head.size} of the audit log.", "dim"),
     )
-
-
-def _confirm(session: Session, question: str, *, yes: bool) -> None:
-    if yes:
-        return
-    if session.output.as_json or not sys.stdin.isatty():
-        raise UsageProblem("This replaces the gallery.", hint="Confirm it with --yes.")
-    typer.confirm(question, abort=True, err=True)
 
 
 def _gone(ids: tuple[str, ...]) -> str:

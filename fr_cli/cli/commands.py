@@ -8,7 +8,7 @@ from typing import Any
 
 import typer
 
-from fr_cli.cli.options import before_reading, text_unchecked
+from fr_cli.cli.options import before_reading, group, text_unchecked
 
 #: Name and first sentence of its help (a test compares the two). A command is the function of
 #: its name in the module of its name; a group is that module's `app`.
@@ -67,9 +67,7 @@ class Commands(MutableMapping[str, Any]):
 def _command(name: str, module: Any) -> Any:
     app = getattr(module, "app", None)
     if app is None:
-        app = typer.Typer(
-            add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False
-        )
+        app = group()
         app.command(name)(getattr(module, name))
     command = typer.main.get_command(app)
     command.name = name

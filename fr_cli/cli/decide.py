@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
@@ -70,11 +69,10 @@ def decide(
         session.output.show(pending_document(owed), *pending_pictures(owed))
         return
     verdicts = _verdicts(confirm or [], reject or [], unresolved or [])
-    asks = sys.stdin.isatty() and not session.output.as_json
-    words = reason or (typer.prompt("Why (for the log, no names)") if asks else "")
+    words = reason or (typer.prompt("Why (for the log, no names)") if session.asks else "")
     order = Order(search, words, verdicts, "rejected" if reject_all else None, correct)
     with session.bench() as bench:
-        result = record(order, bench, _asking(session) if asks else None)
+        result = record(order, bench, _asking(session) if session.asks else None)
     session.output.show(document(result), *pictures(result))
 
 

@@ -23,12 +23,7 @@ if TYPE_CHECKING:
 #: Unusable references that are listed on the screen; --json has them all.
 SHOWN = 10
 
-app = typer.Typer(
-    help="Look after the gallery.",
-    add_completion=False,
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
+app = options.group("Look after the gallery.")
 
 
 @app.command("stats")

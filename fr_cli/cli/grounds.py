@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -49,7 +48,7 @@ def complete(given: Grounds, photo: str, session: Session) -> Grounds:
     never wait for an answer. What the policy wants besides, and a script left out, is refused by
     the act itself, so that the log has it.
     """
-    if photo == "-" or session.output.as_json or not sys.stdin.isatty():
+    if photo == "-" or not session.asks:
         for option, value in (("--case", given.case), ("--reason", given.reason)):
             if not value:
                 raise UsageProblem(

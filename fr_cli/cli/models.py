@@ -7,18 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from fr_cli.cli.options import group
 from fr_cli.cli.output import plain, table
 from fr_cli.cli.wiring import session_of
 
 if TYPE_CHECKING:
     from fr_cli.face.catalogue import Model
 
-app = typer.Typer(
-    help="Fetch and check weights.",
-    add_completion=False,
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
+app = group("Fetch and check weights.")
 
 AcceptLicence = Annotated[
     bool, typer.Option("--accept-licence", help="Accept licences that are not free for every use.")

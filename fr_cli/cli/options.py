@@ -1,4 +1,4 @@
-"""Options that several commands share, and global ones that may stand anywhere on the line."""
+"""What several commands share: options, and global ones that may stand anywhere on the line."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ Largest = Annotated[bool, typer.Option("--largest", help="Take the largest face 
 Workers = Annotated[
     int | None, typer.Option("--workers", min=1, help="Processes to use; all cores by default.")
 ]
-
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 Wait = Annotated[
     float | None,
     typer.Option(
@@ -77,6 +77,13 @@ Wait = Annotated[
         show_default=False,
     ),
 ]
+
+
+def group(about: str | None = None) -> typer.Typer:
+    """An app for commands, drawn without Rich, which costs as much as all of `fr --help`."""
+    return typer.Typer(
+        help=about, add_completion=False, no_args_is_help=True, rich_markup_mode=None
+    )
 
 
 def hoisted(arguments: list[str]) -> list[str]:

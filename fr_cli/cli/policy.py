@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from fr_cli.cli.options import group
 from fr_cli.cli.output import plain, table
 from fr_cli.cli.put import put
 from fr_cli.cli.wiring import session_of
@@ -20,12 +21,7 @@ if TYPE_CHECKING:
     from fr_cli.authority.parsing import Place
     from fr_cli.authority.policy import Policy, Reading
 
-app = typer.Typer(
-    help="Show, check and change the policy.",
-    add_completion=False,
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
+app = group("Show, check and change the policy.")
 #: Have tables of their own.
 _TABLES = ("reasons", "operators")
 

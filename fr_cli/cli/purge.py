@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from fr_cli.cli import consent
-from fr_cli.cli.options import Wait
+from fr_cli.cli.options import Wait, Yes
 from fr_cli.cli.output import plain, table
 from fr_cli.cli.wiring import Session, session_of
 from fr_cli.errors import UsageProblem
@@ -55,7 +54,7 @@ def purge(
     certificate: Annotated[
         Path | None, typer.Option("--certificate", help="Write the signed certificate here.")
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: Yes = False,
     ask: consent.Ask = None,
     approved: consent.Approved = None,
     signature: consent.Signature = None,
@@ -124,7 +123,7 @@ def _chosen(
 def _confirm(session: Session, selection: Selection, *, yes: bool) -> None:
     if yes or selection.kind == "expired":  # the policy has decided that one
         return
-    if selection.kind == "all" or session.output.as_json or not sys.stdin.isatty():
+    if selection.kind == "all" or not session.asks:
         raise UsageProblem("Deleting cannot be undone.", hint="Confirm it with --yes.")
     what = "this subject" if selection.kind == "subject" else f"all of {selection.rule}"
     typer.confirm(f"Delete {what} for good?", abort=True, err=True)

@@ -159,8 +159,7 @@ def _complete(parameters: dict[str, Value], session: Session) -> None:
 
 def _confirm(served: Served, parameters: dict[str, Value], session: Session) -> None:
     """Ask here what the station cannot; without a terminal it refuses what needs a yes."""
-    asks = sys.stdin.isatty() and not session.output.as_json
-    if asks and not any(parameters.get(name) for name in ("yes", "dry_run", "ask")):
+    if session.asks and not any(parameters.get(name) for name in ("yes", "dry_run", "ask")):
         typer.confirm(served.confirm, abort=True, err=True)
         parameters["yes"] = True
 

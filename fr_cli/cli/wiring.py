@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from fr_cli.cli.output import Output, TerminalListener, plain
+from fr_cli.errors import UsageProblem
 
 if TYPE_CHECKING:
     from fr_cli.keys.passphrase import Ask
@@ -54,6 +56,17 @@ class Session:
             bench = Bench(self.home, terminal(), wait=wait)
         bench.tell = lambda notice: self.output.note(plain(notice, "yellow"))
         return bench
+
+    @property
+    def asks(self) -> bool:
+        """Whether somebody is there to be asked; never under --json, for no script may wait."""
+        return sys.stdin.isatty() and not self.output.as_json
+
+    def confirm(self, question: str, why: str) -> None:
+        """Ask for a yes; UsageProblem, which says why one is due, where nobody can be asked."""
+        if not self.asks:
+            raise UsageProblem(why, hint="Confirm it with --yes.")
+        typer.confirm(question, abort=True, err=True)
 
     def feed(self, source: Path) -> Path | Supply:
         """Where a feed comes from: this file or folder, or the client of the service."""

@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import typer
-
 from fr_cli.cli.audit import disclose, expire, proofs, rotate, show, stamp, verify, witness
+from fr_cli.cli.options import group
 
-app = typer.Typer(
-    help="Check, prove, read and look after the signed log.",
-    add_completion=False,
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
+app = group("Check, prove, read and look after the signed log.")
 app.command("verify")(verify.verify)
 app.command("head")(proofs.head)
 app.command("prove")(proofs.prove)

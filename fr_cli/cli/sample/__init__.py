@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from fr_cli.cli.options import group
 from fr_cli.cli.output import plain, table
 from fr_cli.cli.sample.sheet import drawn_document, folder
 from fr_cli.cli.sample.words import (
@@ -23,12 +24,7 @@ from fr_cli.records import counted
 if TYPE_CHECKING:
     from fr_cli.operations.samples import By
 
-app = typer.Typer(
-    help="Draw dip samples of the references, and say how many are wrong.",
-    add_completion=False,
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
+app = group("Draw dip samples of the references, and say how many are wrong.")
 
 WELL = "How well the rate is to be known: 0.02 is ± 2 points."
 Expect = Annotated[
@@ -157,7 +153,7 @@ def size(
     context: typer.Context,
     precision: Annotated[
         float,
-        typer.Option("--precision", help="How well the rate is to be known: 0.02 is ± 2 points."),
+        typer.Option("--precision", help=WELL),
     ],
     expect: Expect = 0.05,
     references: Annotated[

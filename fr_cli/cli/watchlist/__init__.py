@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from fr_cli.cli.options import Wait
+from fr_cli.cli import options
 from fr_cli.cli.output import harmless, plain, table
 from fr_cli.cli.watchlist.words import (
     closed_document,
@@ -28,12 +27,7 @@ if TYPE_CHECKING:
 #: Members that are listed on the screen; --json has them all.
 SHOWN = 50
 
-app = typer.Typer(
-    help="Keep watchlists: who may be searched for, why, and until when.",
-    add_completion=False,
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
+app = options.group("Keep watchlists: who may be searched for, why, and until when.")
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The name of the watchlist.")]
 Where = Annotated[
@@ -82,7 +76,7 @@ def create(
     subjects: Subjects = None,
     reason: Why = "",
     dry_run: DryRun = False,
-    wait: Wait = None,
+    wait: options.Wait = None,
 ) -> None:
     """Make a watchlist."""
     from fr_cli.operations import watchlists as operation
@@ -104,7 +98,7 @@ def add(
     subjects: Subjects = None,
     reason: Why = "",
     dry_run: DryRun = False,
-    wait: Wait = None,
+    wait: options.Wait = None,
 ) -> None:
     """Put people on a watchlist."""
     people = _people(where, subject, subjects, reason)
@@ -120,7 +114,7 @@ def remove(
     subjects: Subjects = None,
     reason: Why = "",
     dry_run: DryRun = False,
-    wait: Wait = None,
+    wait: options.Wait = None,
 ) -> None:
     """Take people off a watchlist. They stay enrolled."""
     people = _people(where, subject, subjects, reason)
@@ -153,8 +147,8 @@ def close(
         bool, typer.Option("--expired", help="All that have expired; never asks.")
     ] = False,
     reason: Annotated[str, typer.Option("--reason", help="Why; no name.")] = "",
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
-    wait: Wait = None,
+    yes: options.Yes = False,
+    wait: options.Wait = None,
 ) -> None:
     """End a watchlist for good, and delete who stood on it and why. They stay enrolled."""
     from fr_cli.operations import watchlists as operation
@@ -164,9 +158,7 @@ def close(
                            hint="Give NAME, or --expired.")  # fmt: skip
     session = session_of(context)
     if name is not None and not yes:
-        if session.output.as_json or not sys.stdin.isatty():
-            raise UsageProblem("Closing cannot be undone.", hint="Confirm it with --yes.")
-        typer.confirm(f"Close {harmless(name)} for good?", abort=True, err=True)
+        session.confirm(f"Close {harmless(name)} for good?", "Closing cannot be undone.")
     with session.bench(wait=wait) as bench:
         result = operation.close(name, reason, bench)
     session.output.show(closed_document(result), *closed_pictures(result))
