@@ -81,9 +81,7 @@ Wait = Annotated[
 
 def group(about: str | None = None) -> typer.Typer:
     """An app for commands, drawn without Rich, which costs as much as all of `fr --help`."""
-    return typer.Typer(
-        help=about, add_completion=False, no_args_is_help=True, rich_markup_mode=None
-    )
+    return typer.Typer(help=about, add_completion=False, rich_markup_mode=None)
 
 
 def hoisted(arguments: list[str]) -> list[str]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import pytest
 import typer
 
 from fr_cli.cli.options import before_reading, text_unchecked
+from tests.conftest import Fr
 
 WORD = "a"
 
@@ -57,3 +59,9 @@ def test_what_is_no_text_typer_checks(words: tuple[str, ...], message: str) -> N
         read(*words)
     assert message in found.value.format_message()
     assert read(WORD, "--most", "2")["most"] == 2
+
+
+def test_a_group_without_a_command_says_where_its_help_is(tmp_path: Path) -> None:
+    alone = Fr(tmp_path)("sample")
+    assert (alone.code, alone.stdout) == (2, "")
+    assert alone.stderr == "Missing command.\nSee: fr sample --help\n"
