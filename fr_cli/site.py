@@ -11,7 +11,7 @@ import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
-from fr_cli.disk import sync_folder
+from fr_cli.disk import write_whole
 from fr_cli.errors import ConfigurationError
 
 SCHEMA = 1
@@ -132,13 +132,7 @@ def write_site(site: Site) -> None:
     settings = {"schema": SCHEMA, "origin": site.origin, "model": site.model}
     if site.switching_to:
         settings["switching_to"] = site.switching_to
-    draft = site.home / "site.yaml.new"
-    with draft.open("w", encoding="utf-8") as file:
-        file.write(yaml.safe_dump(settings, sort_keys=False))
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(site.home / "site.yaml")
-    sync_folder(site.home)
+    write_whole(site.home / "site.yaml", [yaml.safe_dump(settings, sort_keys=False).encode()])
 
 
 def open_site(home: Path) -> Site:

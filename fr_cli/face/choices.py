@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import os
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from fr_cli.disk import sync_folder
+from fr_cli import disk
 from fr_cli.errors import ConfigurationError, WeightsWrong
 from fr_cli.face.catalogue import Model, named
 
@@ -118,14 +117,7 @@ def _add(kind: str, entries: dict[str, Any], folder: Path) -> None:
 
 def write_whole(path: Path, data: bytes) -> None:
     """Write a file whole or not at all; ConfigurationError (3) if it cannot be."""
-    draft = path.with_name(f".{path.name}.new")
     try:
-        with draft.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-        sync_folder(path.parent)
+        disk.write_whole(path, [data])
     except OSError as trouble:
-        draft.unlink(missing_ok=True)
         raise ConfigurationError(f"{path} cannot be written: {trouble.strerror}.") from trouble

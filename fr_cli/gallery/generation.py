@@ -13,7 +13,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +21,7 @@ import rfc8785
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from fr_cli.disk import sync_folder
+from fr_cli.disk import sync_folder, write_whole
 from fr_cli.errors import GalleryDamaged
 from fr_cli.gallery.codes import Codes
 from fr_cli.gallery.parts import CHUNK, Part, unreadable
@@ -115,11 +114,10 @@ class Generations:
             "annoy": np.frombuffer(packed.annoy, np.uint8),
         }  # fmt: skip
         for name, part in parts.items():
-            self._put(f"{number:06d}.{name}", part.seal(contents[name].data))
+            write_whole(self.folder / f"{number:06d}.{name}", part.seal(contents[name].data))
         body = rfc8785.dumps(manifest)
         signed = body + b"\n" + self._signer.sign(body).hex().encode()
-        self._put(f"{number:06d}.json", [signed])
-        sync_folder(self.folder)
+        write_whole(self.manifest_path(number), [signed])
         return number
 
     def read(self, number: int, fingerprint: str) -> Packed:
@@ -181,14 +179,6 @@ class Generations:
     def numbers(self) -> list[int]:
         """Generations of which files lie in the folder."""
         return sorted({int(path.name[:6]) for path in self.folder.glob("[0-9]" * 6 + ".*")})
-
-    def _put(self, name: str, data: Iterable[bytes]) -> None:
-        draft = self.folder / f"{name}.new"
-        with draft.open("wb") as file:
-            file.writelines(data)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(self.folder / name)
 
     def _get(self, name: str) -> bytes:
         try:

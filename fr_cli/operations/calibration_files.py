@@ -28,6 +28,7 @@ from typing import Any
 
 from fr_cli.decision.calibration import Calibration
 from fr_cli.decision.document import calibration_from_dict, calibration_to_dict
+from fr_cli.disk import write_whole
 from fr_cli.errors import ConfigurationError, FrError, NotAllowed
 from fr_cli.keys import AUDIT_PUBLIC, SigningKey, load_public_key
 from fr_cli.operations.vouching import signed as vouched
@@ -217,10 +218,8 @@ def _own(public: bytes, path: Path, data: bytes, site: Site, now: bytes) -> bool
 
 def write(data: bytes, path: Path) -> str:
     """Write the file whole or not at all; returns the SHA-256 of its bytes."""
-    draft = path.with_name(path.name + ".new")
     try:
-        draft.write_bytes(data)
-        draft.replace(path)
+        write_whole(path, [data])
     except OSError as trouble:
         raise ConfigurationError(
             f"The calibration {path} cannot be written: {trouble.strerror}.",

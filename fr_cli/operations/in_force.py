@@ -11,7 +11,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -21,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from fr_cli.audit.entry import JSON, canonical
 from fr_cli.decision.answer import Answer
-from fr_cli.disk import sync_folder
+from fr_cli.disk import write_whole
 from fr_cli.errors import ConfigurationError, FrError, OutputFailed
 from fr_cli.keys import SigningKey
 from fr_cli.operations.bench import Bench
@@ -168,7 +167,7 @@ def put_in_force(data: bytes, bench: Bench) -> InForce:
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
         _sign(data, bench.signer, folder)
-        _write(data, folder / FILE)
+        write_whole(folder / FILE, [data])
     except OSError as trouble:
         raise OutputFailed(
             f"The evaluation passed, but cannot be put in force: {trouble.strerror}.",
@@ -195,17 +194,7 @@ def _signature(path: Path) -> bytes:
 
 
 def _sign(data: bytes, key: SigningKey, folder: Path) -> None:
-    _write(base64.b64encode(key.sign(data)) + b"\n", folder / SIGNATURE)
-
-
-def _write(data: bytes, path: Path) -> None:
-    draft = path.with_name(f"{path.name}.new")
-    with draft.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
-    sync_folder(path.parent)
+    write_whole(folder / SIGNATURE, [base64.b64encode(key.sign(data)) + b"\n"])
 
 
 def _read(document: Mapping[str, Any], sha256: str) -> InForce:

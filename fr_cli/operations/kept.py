@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 from collections.abc import Iterator
 from importlib import resources
-from pathlib import Path
 
-from fr_cli.disk import sync_folder
+from fr_cli.disk import sync_folder, write_whole
 from fr_cli.errors import AuditUnwritable
 from fr_cli.operations.in_force import FILE as IN_FORCE
 from fr_cli.site import Site
@@ -34,8 +32,7 @@ def keep(site: Site, *digests: str) -> None:
         folder.mkdir(mode=0o700, exist_ok=True)
         for digest, data in _current(site):
             if digest in missing:
-                _write(folder / digest, data)
-        sync_folder(folder)
+                write_whole(folder / digest, [data], mode=0o600)
         sync_folder(site.audit)
     except OSError as trouble:
         raise AuditUnwritable(
@@ -61,13 +58,3 @@ def _current(site: Site) -> Iterator[tuple[str, bytes]]:
         with contextlib.suppress(FileNotFoundError):
             data = file.read_bytes()
             yield hashlib.sha256(data).hexdigest(), data
-
-
-def _write(path: Path, data: bytes) -> None:
-    # Under a name of its own until it is whole: two searches may keep the same.
-    draft = path.with_name(f"{path.name}.{os.getpid()}")
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)

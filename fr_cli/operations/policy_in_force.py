@@ -8,15 +8,13 @@ bytes is then obeyed by no act, until it is put back or `fr policy put` has had 
 from __future__ import annotations
 
 import hashlib
-import os
-import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fr_cli.disk import sync_folder
+from fr_cli.disk import write_whole
 from fr_cli.errors import ConfigurationError, FrError, NotAllowed
 from fr_cli.operations.owed import Owed, owed
 from fr_cli.records import Head
@@ -135,14 +133,8 @@ def _bytes(path: Path, digest: str) -> bytes:
 
 
 def _write(path: Path, data: bytes) -> None:
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-        sync_folder(path.parent)
+        write_whole(path, [data], mode=0o600)
     except OSError as trouble:
         raise ConfigurationError(
             f"{path} cannot be written: {trouble.strerror}.",

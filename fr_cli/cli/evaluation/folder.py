@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterable
 from pathlib import Path
 
+from fr_cli.disk import write_whole
 from fr_cli.errors import ConfigurationError, OutputFailed
 from fr_cli.site import Site
 
@@ -31,10 +31,7 @@ def prepare(folder: Path | None, site: Site) -> None:
 def fill(folder: Path, files: Iterable[tuple[str, str | bytes]]) -> None:
     """Write each file whole or not at all; OutputFailed if the disk does not take one."""
     for name, content in files:
-        draft = folder / f".{secrets.token_hex(8)}.new"
         try:
-            draft.write_bytes(content.encode() if isinstance(content, str) else content)
-            draft.replace(folder / name)
+            write_whole(folder / name, [content.encode() if isinstance(content, str) else content])
         except OSError as trouble:
-            draft.unlink(missing_ok=True)
             raise OutputFailed(f"{folder / name} cannot be written: {trouble.strerror}.") from None
