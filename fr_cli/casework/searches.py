@@ -33,7 +33,8 @@ class Search:
     """One `identify` of the log, its decisions and its outcomes, each in the order of the log.
 
     `state` is that of the act; `answer` is `candidates`, `no_candidate`, `inconclusive`, or empty
-    where it gave none. `answered` is empty while it runs.
+    where it gave none. `answered` is empty while it runs. `evaluation` is the SHA-256 of the one
+    that covered it, empty if none did.
     """
 
     id: str
@@ -47,6 +48,7 @@ class Search:
     error: str
     exit: int | None
     candidates: tuple[Candidate, ...]
+    evaluation: str = ""
     decisions: list[Decision] = field(default_factory=list)
     outcomes: list[Outcome] = field(default_factory=list)
 
@@ -60,6 +62,19 @@ class Search:
         """Whether somebody still has to decide: at all, or on a correction."""
         undecided = self.verdicts is None or bool(open_round(self.decisions))
         return bool(self.candidates) and undecided
+
+    @property
+    def found(self) -> bool | None:
+        """Whether the person is among the candidates: True once somebody was confirmed, False once
+        all were rejected or an outcome says so, None while neither is known.
+        """
+        if "false-candidate" in self.words:
+            return False
+        verdicts = self.verdicts or {}
+        if "confirmed" in verdicts.values():
+            return True
+        said = {verdicts.get(one.subject) for one in self.candidates}
+        return False if said == {"rejected"} else None
 
     @property
     def words(self) -> list[str]:
@@ -102,6 +117,7 @@ def _search(act: ActRecord) -> Search:
             )
             for one in (listed if isinstance(listed, list) and act.state == "done" else [])
         ),
+        evaluation=str(decision.get("evaluation", "")),
     )
 
 

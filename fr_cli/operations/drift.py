@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from fr_cli.audit.entry import JSON
-from fr_cli.audit.show import ActRecord, Filter, acts, moment
+from fr_cli.audit.show import acts, moment
+from fr_cli.casework.searches import COMMANDS, Search, follow
 from fr_cli.operations.audit import log_of
 from fr_cli.operations.bench import Bench
-from fr_cli.operations.decided import Decisions
 from fr_cli.operations.in_force import InForce, in_force
 from fr_cli.records import Head, Listener
 
 if TYPE_CHECKING:
-    from fr_cli.evaluation.drift import Drift, Search
+    from fr_cli.evaluation.drift import Drift
+    from fr_cli.evaluation.drift import Search as Judged
 
 
 @dataclass(frozen=True)
@@ -48,29 +48,27 @@ def watch(since: str, until: str, bench: Bench, listener: Listener) -> Watched:
     asked: dict[str, JSON] = {"since": begin, "until": end, "what": "drift"}
     with bench.act("report drift", "consultation", asked=asked) as act:
         evaluation = in_force(bench)
-        period, before = Filter(since=begin, until=end), Filter(until=begin)
-        found, earlier = list[_Answered](), list[_Answered]()
-        decisions = Decisions()
+        found: list[Judged] = []
+        earlier: list[Judged] = []
         refused: Counter[str] = Counter()
         inconclusive = uncovered = 0
-        for one in acts(log_of(bench.site.home, None, None).read(listener=listener)):
-            decisions.hear(one)
-            if one.command != "identify" or one.state not in ("done", "failed"):
+        reading = acts(log_of(bench.site.home, None, None).read(listener=listener))
+        for one in follow(act for act in reading if act.command in COMMANDS).values():
+            answered = one.answer in ("candidates", "no_candidate")
+            if one.state not in ("done", "failed") or (end and one.asked >= end):
                 continue
-            search = _answered(one)
-            if not period.in_time(one):
-                if begin and before.in_time(one) and search:
-                    earlier.append(search)
+            if one.asked < begin:
+                earlier += [_judged(one)] * answered
             elif one.state == "failed":
-                refused[str(one.last["error"])] += 1
-            elif search is None:
+                refused[one.error] += 1
+            elif not answered:
                 inconclusive += 1
-            elif evaluation and one.decision.get("evaluation") != evaluation.sha256:
+            elif evaluation and one.evaluation != evaluation.sha256:
                 uncovered += 1
             else:
-                found.append(search)
+                found.append(_judged(one))
         allowed = evaluation.fpir if evaluation else None
-        result = drift(_judged(found, decisions), _judged(earlier, decisions), allowed)
+        result = drift(found, earlier, allowed)
         act.decide(verdict=result.verdict, searches=len(found), lists=result.lists.cases)
     assert act.head is not None
     return Watched(
@@ -85,24 +83,8 @@ def watch(since: str, until: str, bench: Bench, listener: Listener) -> Watched:
     )
 
 
-class _Answered(NamedTuple):
-    """An answered search as the log tells it: its id, its first score, whom it listed."""
+def _judged(one: Search) -> Judged:
+    from fr_cli.evaluation.drift import Search as Judged
 
-    id: str
-    score: float | None
-    subjects: frozenset[str]
-
-
-def _answered(one: ActRecord) -> _Answered | None:
-    """None for a search that failed or was inconclusive."""
-    if one.decision.get("outcome") not in ("candidates", "no_candidate"):
-        return None
-    listed = one.decision.get("candidates", [])
-    score = max((float(candidate["score"]) for candidate in listed), default=None)
-    return _Answered(one.req, score, frozenset(str(candidate["subject"]) for candidate in listed))
-
-
-def _judged(searches: Iterable[_Answered], decisions: Decisions) -> list[Search]:
-    from fr_cli.evaluation.drift import Search
-
-    return [Search(one.score, decisions.on(one.id, one.subjects)) for one in searches]
+    first = max((float(candidate.score) for candidate in one.candidates), default=None)
+    return Judged(first, one.found)
