@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -183,9 +184,7 @@ def evaluate(
 
     session = session_of(context)
     if forget_cache:
-        from fr_cli.cli.evaluation.forget import forget
-
-        forget(session)
+        _forget(session)
         return
     if compare:
         _compare(session, *compare)
@@ -231,6 +230,17 @@ def evaluate(
     if result.required and not result.required.passed:
         raise TargetMissed(groups.missed(result.required), hint=HINT)
     raise typer.Exit(result.exit_code)
+
+
+def _forget(session: Session) -> None:
+    from fr_cli.operations.cache import forget_by_act
+
+    with session.bench() as bench:
+        count, head = forget_by_act(bench)
+    session.output.show(
+        {"schema": "fr/evaluate-forget-cache/1", "forgotten": count, "audit": asdict(head)},
+        plain(f"{count:,} templates of evaluation photos are forgotten: their keys are destroyed."),
+    )
 
 
 def _compare(session: Session, first: Path, second: Path) -> None:

@@ -11,7 +11,6 @@ import typer
 from fr_cli.cli.audit import options
 from fr_cli.cli.draft import draft
 from fr_cli.cli.output import plain, table
-from fr_cli.cli.oversight.subject import extract
 from fr_cli.cli.wiring import Session, session_of
 from fr_cli.errors import UsageProblem
 from fr_cli.records import counted
@@ -51,7 +50,7 @@ def report(
     if subject:
         if drift or since or until or csv or html:
             raise UsageProblem("--subject goes with --to and --reason only.")
-        extract(session, subject, to, reason)
+        _tell(session, subject, to, reason)
     elif to or reason:
         raise UsageProblem("--to and --reason go with --subject only.")
     elif drift:
@@ -64,6 +63,15 @@ def report(
         session.output.show(document(result), *pictures(result))
     else:
         _oversee(session, since, until, csv, html)
+
+
+def _tell(session: Session, subject: str, to: str, reason: str) -> None:
+    from fr_cli.cli.oversight import subject as words
+    from fr_cli.operations.subject_report import report_on
+
+    with session.bench() as bench:
+        result = report_on(subject, to, bench, session.listener, reason=reason)
+    session.output.show(words.document(result), *words.pictures(result))
 
 
 def _oversee(session: Session, since: str, until: str, csv: Path | None, html: Path | None) -> None:

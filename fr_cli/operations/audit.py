@@ -28,7 +28,7 @@ from fr_cli.site import open_site
 MAX_FILE = 1_000_000
 
 
-def log_of(home: Path, log: Path | None, key: Path | None) -> Log:
+def log_of(home: Path, log: Path | None = None, key: Path | None = None) -> Log:
     """The log of a home, or one outside of a home with the key that it needs."""
     if log is None:
         site = open_site(home)

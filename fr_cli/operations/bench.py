@@ -295,7 +295,7 @@ def _settled(site: Site) -> Site:
     # What is wrong with it is said by whoever opens it to use it.
     with (
         contextlib.suppress(FrError),
-        contextlib.closing(Store.open(site.gallery / "gallery.db")) as store,
+        contextlib.closing(Store.open(site.database)) as store,
     ):
         if store.meta("fingerprint") == fingerprint(site.switching_to, model_folders(site.home)):
             return replace(site, model=site.switching_to)

@@ -86,7 +86,7 @@ def demo(home: Path, listener: Listener) -> Iterator[Chapter]:
         )
         from fr_cli.audit.verify import verify_log
 
-        log = log_of(home, None, None)
+        log = log_of(home)
         yield Chapter(
             "The signed log",
             "Each of these acts was written down before it was done, and its outcome before it "

@@ -95,7 +95,7 @@ def _case(name: str, recipient: str, bench: Bench, listener: Listener) -> Case:
             erased += line.body is None
             yield line
 
-    reading = log_of(bench.site.home, None, None).read(listener=listener)
+    reading = log_of(bench.site.home).read(listener=listener)
     chosen: list[ActRecord] = []
     ids: set[str] = set()
     for act in acts(lines(reading)):
@@ -114,7 +114,7 @@ def _case(name: str, recipient: str, bench: Bench, listener: Listener) -> Case:
 
 def _proven(case: Case, bench: Bench, listener: Listener) -> Reading:
     wanted = {seq for act in case.acts for seq in act.seqs}
-    log = log_of(bench.site.home, None, None)
+    log = log_of(bench.site.home)
     reading = log.read(
         upto=case.note.head.size, choose=lambda line: line.size - 1 in wanted, listener=listener
     )
@@ -147,7 +147,7 @@ def _write(draft: Path, case: Case, reading: Reading, bench: Bench) -> list[str]
 
 def _key_changes(draft: Path, case: Case, reading: Reading, bench: Bench) -> None:
     """Add the proof of each change of the log's key: they lead from audit.pub to the head's."""
-    log = log_of(bench.site.home, None, None)
+    log = log_of(bench.site.home)
     for number, index in enumerate(reading.changes, start=1):
         proof = prove_entry(log, str(index), upto=index + 1, listener=Silence())
         name = f"key-changes/{number:03d}.tlog-proof"

@@ -65,7 +65,7 @@ def keys(bench: Bench) -> Check:
 
 def log(bench: Bench) -> Check:
     """The log verifies, and no half line hangs on it; of a long one only the last head is read."""
-    whole = log_of(bench.site.home, None, None)
+    whole = log_of(bench.site.home)
     if not whole.path.exists():
         mend = "restore the folder from its backup"
         raise AuditUnwritable(f"The audit log {whole.path} is missing.", hint=mend)
@@ -123,7 +123,7 @@ def witness(bench: Bench) -> Check:
     if note.origin != bench.site.origin:
         raise AuditBroken(f"{place} is a head of another log, {note.origin}.")
     signed = [one for one in note.signatures if one.name != note.origin]
-    behind = log_of(bench.site.home, None, None).head().head.size - note.head.size
+    behind = log_of(bench.site.home).head().head.size - note.head.size
     if not signed:
         return warn("witness", f"{place} is not signed by a witness.", f"fr audit witness {place}")
     # c2sp.org/tlog-cosignature: four bytes name the key, eight are the time.

@@ -35,7 +35,7 @@ def of_log(sample_id: str, bench: Bench, listener: Listener) -> Drawn:
     """A sample that was drawn in this home; UsageProblem if the log knows none of this id."""
     found: Drawn | None = None
     recorded: list[ActRecord] = []
-    for one in acts(log_of(bench.site.home, None, None).read(listener=listener)):
+    for one in acts(log_of(bench.site.home).read(listener=listener)):
         if one.state != "done":
             continue
         if one.command == DRAW and one.req == sample_id:

@@ -52,7 +52,7 @@ def watch(since: str, until: str, bench: Bench, listener: Listener) -> Watched:
         earlier: list[Judged] = []
         refused: Counter[str] = Counter()
         inconclusive = uncovered = 0
-        reading = acts(log_of(bench.site.home, None, None).read(listener=listener))
+        reading = acts(log_of(bench.site.home).read(listener=listener))
         for one in follow(act for act in reading if act.command in COMMANDS).values():
             answered = one.answer in ("candidates", "no_candidate")
             if one.state not in ("done", "failed") or (end and one.asked >= end):

@@ -43,7 +43,7 @@ def expire(bench: Bench, listener: Listener, *, dry_run: bool = False) -> Expire
         days = rules.get("gallery backup", rules.get(DEFAULT))
         if days is not None:  # certificates say until when a backup opens: known so long
             rules["gallery backup"] = max(days, bench.policy.backup_days)
-        reading = log_of(bench.site.home, None, None).read(listener=listener)
+        reading = log_of(bench.site.home).read(listener=listener)
         # Where the gallery stands must be told by an entry that stays: this one repeats it.
         known = newest_state(bench.audit.path)
         needed = [known.state.act]

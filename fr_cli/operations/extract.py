@@ -81,7 +81,7 @@ def show(
     with bench.act("audit show", "consultation", **asked) as act:
         ids = _ids_of(query.subject, bench) if query.subject else frozenset()
         wanted = query.filter(ids)
-        reading = log_of(bench.site.home, None, None).read(listener=listener)
+        reading = log_of(bench.site.home).read(listener=listener)
         kept: deque[ActRecord] = deque(maxlen=limit or None)
         found = 0
         for one in acts(reading):
@@ -103,7 +103,7 @@ def _ids_of(subject: str, bench: Bench) -> frozenset[str]:
     rows: list[tuple[str, ...]] = []
     with (
         contextlib.suppress(GalleryMissing),
-        contextlib.closing(Store.open(bench.site.gallery / "gallery.db")) as store,
+        contextlib.closing(Store.open(bench.site.database)) as store,
     ):
         rows = store.db.execute(
             "SELECT subjects.uid, refs.uid, refs.act FROM subjects "
@@ -174,7 +174,7 @@ def extract(
         # A look of one's own hands nothing out.
         asks = "export" if recipient else ""
         approved(bench, asks, {"since": since, "until": until, "to": recipient})
-        reading = log_of(bench.site.home, None, None).read(listener=listener)
+        reading = log_of(bench.site.home).read(listener=listener)
         found, deciding = [], Verifiers()
         for one in acts(reading):
             deciding.note(one)

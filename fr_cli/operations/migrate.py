@@ -67,7 +67,7 @@ def migrate(order: Order, bench: Bench, listener: Listener) -> Migrated:
     target = _checked(model, bench)
     with bench.act("gallery migrate", "alteration", to=target, model=model) as act:
         unusable: list[Unusable] = []
-        if not (bench.site.gallery / "gallery.db").exists():
+        if not bench.site.database.exists():
             write_site(replace(bench.site, model=model, switching_to=""))
             done, drafted, generation = True, 0, 0
         else:

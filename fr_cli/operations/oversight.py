@@ -85,7 +85,7 @@ def oversee(since: str, until: str, bench: Bench, listener: Listener) -> Oversig
     asked: dict[str, JSON] = {"since": begin, "until": end, "what": "oversight"}
     with bench.act("report", "consultation", asked=asked) as act:
         other = Other()
-        reading = acts(log_of(bench.site.home, None, None).read(listener=listener))
+        reading = acts(log_of(bench.site.home).read(listener=listener))
         searches = follow(_in_period(reading, Filter(since=begin, until=end), other))
         counts = count(searches.values())
         now = datetime.now(UTC)

@@ -73,7 +73,7 @@ def restore(
         bench.act("gallery restore", "alteration", backup=header.id) as act,
     ):
         opening = _key_of(header, key, bench)
-        gone = purged_by(log_of(bench.site.home, None, None), listener, header.id)
+        gone = purged_by(log_of(bench.site.home), listener, header.id)
         if gone.later is None and not without_log:
             raise UsageProblem(
                 "The log of this home does not know this backup, so it cannot tell who was purged "
@@ -225,7 +225,7 @@ def accept(reason: str, bench: Bench, listener: Listener) -> Accepted:
     again, and does not know any more, is lost.
     """
     with bench.act("gallery accept", "alteration", **why(reason)) as act:
-        gone = purged_by(log_of(bench.site.home, None, None), listener)
+        gone = purged_by(log_of(bench.site.home), listener)
         change = newest_state(bench.audit.path).state.change
         with (
             bench.unchecked_gallery(act, create=True) as gallery,

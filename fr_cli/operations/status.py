@@ -58,7 +58,7 @@ class Status:
 def status(home: Path) -> Status:
     """Read it; ConfigurationError (3) if there is no home."""
     site = open_site(home)
-    subjects, references = _counts(site.gallery / "gallery.db")
+    subjects, references = _counts(site.database)
     entries, newest, last = _log(site.audit / "audit.jsonl")
     return Status(
         home=home,

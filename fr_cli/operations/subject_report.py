@@ -111,7 +111,7 @@ def report_on(
             person = _held(subject, gallery, bench)
         ids = frozenset(person.ids)
         touched: list[Touched] = []
-        reading = log_of(bench.site.home, None, None).read(listener=listener)
+        reading = log_of(bench.site.home).read(listener=listener)
         searches = follow(_naming(acts(reading), ids, person.enrolled_by, touched))
         seen = [_seen(one, ids) for one in searches.values()]
         if not (person.references or person.purged_at or seen or touched):

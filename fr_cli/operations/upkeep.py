@@ -24,7 +24,7 @@ def check(bench: Bench, listener: Listener) -> list[Finding]:
     """Open every key, template and file, and compare them with the database."""
     with bench.act("gallery check", "administration") as act, bench.gallery(act) as gallery:
         findings = inspect(gallery, listener)
-        if again := returned(gallery, purged_by(log_of(bench.site.home, None, None), listener)):
+        if again := returned(gallery, purged_by(log_of(bench.site.home), listener)):
             what = f"In the gallery again though they were purged: {counted(len(again), 'subject')}"
             findings.append(Finding(what, "fr gallery accept"))
         if expired(bench):

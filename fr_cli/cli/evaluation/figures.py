@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from fr_cli.cli.evaluation.chart import Axis, Chart, Forest, Row
@@ -172,7 +171,11 @@ def _quality(rates: Measures) -> tuple[str, Chart] | None:
     if not rates.quality:
         return None
     curve = rates.quality[0]
-    points = list(_valued(curve.points))
+    points = [
+        (one.share, one.fnir.value, one.fnir.low, one.fnir.high)
+        for one in curve.points
+        if one.fnir.value is not None
+    ]
     if len(points) < 2:
         return None
     if not any(value for _, value, *_ in points):
@@ -188,13 +191,6 @@ def _quality(rates: Measures) -> tuple[str, Chart] | None:
                "95 %")  # fmt: skip
     chart.line([(x, value) for x, value, *_ in points], "blue", curve.measure)
     return "Misses when the photos of poorest quality are not searched.", chart
-
-
-def _valued(points: object) -> Iterator[tuple[float, float, float, float]]:
-    assert isinstance(points, list | tuple)
-    for point in points:
-        if point.fnir.value is not None:
-            yield point.share, point.fnir.value, point.fnir.low, point.fnir.high
 
 
 def _down(value: float) -> float:

@@ -7,22 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from fr_cli.cli.output import plain, table
 from fr_cli.cli.oversight.tables import clock
-from fr_cli.cli.wiring import Session
 from fr_cli.records import counted
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from fr_cli.operations.subject_report import SubjectReport
-
-
-def extract(session: Session, subject: str, to: str, reason: str) -> None:
-    """Show the extract of one person."""
-    from fr_cli.operations.subject_report import report_on
-
-    with session.bench() as bench:
-        result = report_on(subject, to, bench, session.listener, reason=reason)
-    session.output.show(document(result), *pictures(result))
 
 
 def document(result: SubjectReport) -> dict[str, Any]:
