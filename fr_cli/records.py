@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -136,6 +137,14 @@ class Head:
 def counted(number: int, one: str, several: str = "") -> str:
     """A number with its noun: `1 reference`, `2,000 references`, `3 people`."""
     return f"{number:,} {one if number == 1 else several or one + 's'}"
+
+
+def harmless(text: object) -> str:
+    """Foreign text without line ends, and what else steers a terminal or the way of writing."""
+    return "".join(
+        "�" if unicodedata.category(letter) in ("Cc", "Cf", "Cs") else letter
+        for letter in str(text)
+    )
 
 
 def utc(when: datetime, *, exact: bool = False) -> str:

@@ -30,6 +30,11 @@ class Person:
         assert login is None or isinstance(login, int)
         return cls(uid, str(operator["user"]), login)
 
+    @property
+    def name(self) -> str:
+        """What people call it: its name, else its number."""
+        return self.user or f"user {self.uid}"
+
 
 def permit(policy: Policy, person: Person, command: str, today: date) -> None:
     """NotAllowed (4) unless the policy lets this person do this today.

@@ -19,7 +19,7 @@ WHOLE = "whole gallery"
 #: Each way of counting apart, and under which values a search is counted: several for some.
 BY: dict[str, Callable[[Search], Iterable[str]]] = {
     "reason": lambda one: [str(one.why.get("reason") or UNSAID)],
-    "operator": lambda one: [one.by.user or f"user {one.by.uid}"],
+    "operator": lambda one: [one.by.name],
     "place": lambda one: [str(one.why.get("place") or UNSAID)],
     "watchlist": lambda one: one.watchlists or [WHOLE],
     "outcome": lambda one: one.words or [UNSAID],

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from fr_cli.cli.output import Output, harmless, plain, table
+from fr_cli.cli.output import Output, plain, table
 from fr_cli.cli.wiring import Session, session_of
 from fr_cli.errors import UsageProblem
 from fr_cli.records import counted
@@ -175,7 +175,7 @@ def pending_pictures(result: Pending) -> list[RenderableType]:
             plain(one.answered[:16].replace("T", " ")),
             plain(one.case),
             str(one.candidates),
-            plain(harmless(", ".join(one.owes))),
+            plain(", ".join(one.owes)),
             plain(one.due[:10], "bold red" if one.overdue else ""),
             plain(_remark(one), "bold red" if one.overdue else "dim"),
         )

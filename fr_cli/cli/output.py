@@ -6,13 +6,13 @@ import json
 import shutil
 import sys
 import time
-import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from fr_cli.errors import FrError, OutputFailed
+from fr_cli.records import harmless
 
 # Rich is imported where something is drawn: `fr --help` and scripts do without it.
 if TYPE_CHECKING:
@@ -22,14 +22,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 ISSUES = "This is a bug in fr. Run the command again with --debug and report what it prints."
-
-
-def harmless(text: object) -> str:
-    """Foreign text without the characters that steer a terminal or the direction of writing."""
-    return "".join(
-        "�" if unicodedata.category(letter) in ("Cc", "Cf", "Cs") else letter
-        for letter in str(text)
-    )
 
 
 def plain(text: object, style: str = "") -> Text:

@@ -9,7 +9,7 @@ from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING
 
-from fr_cli.cli.output import harmless
+from fr_cli.records import harmless
 
 if TYPE_CHECKING:
     from jinja2 import Template

@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 
 from fr_cli.audit.entry import JSON
 from fr_cli.audit.storage import APPENDING, locked
-from fr_cli.authority.identity import Person
 from fr_cli.casework import decisions as rules
 from fr_cli.casework.decisions import Stage, Verdict
 from fr_cli.casework.searches import Search
@@ -156,7 +155,7 @@ def pending(bench: Bench) -> Pending:
                     case=str(search.why.get("case", "")),
                     reason=str(search.why.get("reason", "")),
                     candidates=len(search.candidates),
-                    owes=(_name(search.by), *(["a second operator"] if policy.second else [])),
+                    owes=(search.by.name, *(["a second operator"] if policy.second else [])),
                     yours=not rules.has_decided(search.decisions, person),
                     correction=search.verdicts is not None,
                 )
@@ -164,10 +163,6 @@ def pending(bench: Bench) -> Pending:
         act.decide(pending=len(rows), overdue=sum(one.overdue for one in rows))
     assert act.head is not None
     return Pending(rows, purged, act.head)
-
-
-def _name(person: Person) -> str:
-    return person.user or f"user {person.uid}"
 
 
 def _subjects(search: Search) -> list[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import unicodedata
 from dataclasses import dataclass, field
 from html import escape
 from importlib import resources
@@ -14,6 +13,7 @@ from fr_cli.audit.note import Note
 from fr_cli.audit.show import ActRecord
 from fr_cli.keys import load_public_key
 from fr_cli.operations.extract import row
+from fr_cli.records import harmless
 
 
 @dataclass
@@ -61,10 +61,10 @@ def write_pages(draft: Path, case: Case, note: Note, entries: int, public: Path)
         "ORIGIN": note.origin, "SIZE": str(head.size), "ROOT": head.root,
         "FINGERPRINT": hashlib.sha256(key).hexdigest(), "COUNT": str(entries),
     }  # fmt: skip
-    words = {name: _harmless(word) for name, word in words.items()}
+    words = {name: harmless(word) for name, word in words.items()}
     words["FILES"] = "".join(f"{line}\n" for line in sorted(extra))
     words["ERASED"] = _erased(case.erased)
-    lines = [[_harmless(word) for word in _summary(act)] for act in case.acts]
+    lines = [[harmless(word) for word in _summary(act)] for act in case.acts]
     text = _filled("README.txt", words | {"ACTS": "\n".join(map(_paragraph, lines))})
     (draft / "README.txt").write_text(text, encoding="utf-8")
     rows = "\n".join(f"<tr>{''.join(f'<td>{escape(w)}</td>' for w in line)}</tr>" for line in lines)
@@ -98,11 +98,6 @@ def _summary(act: ActRecord) -> list[str]:
 def _paragraph(words: list[str]) -> str:
     when, who, what, why, result, entries = words
     return f"{when}  {what}\n    {who}\n    why: {why or '-'}\n    {result}; entries {entries}\n"
-
-
-def _harmless(text: str) -> str:
-    """Foreign text without line ends, and without characters that steer a terminal or a reader."""
-    return "".join("�" if unicodedata.category(c) in ("Cc", "Cf", "Cs") else c for c in text)
 
 
 def _filled(name: str, words: dict[str, str]) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
 
-from fr_cli.audit.entry import JSON, operator
+from fr_cli.audit.entry import JSON
 from fr_cli.authority.circumstances import NOTHING_SAID, Circumstances
 from fr_cli.decision.answer import Answer, decide
 from fr_cli.errors import UsageProblem
@@ -183,10 +183,9 @@ def _faces(named: list[str], gallery: Gallery, bench: Bench) -> dict[str, bytes]
 
 def _who(bench: Bench) -> str:
     """The operator as the log names them: the account, and who logged in if that is another."""
-    who = bench.asker or operator()
-    uid, login = who["uid"], who["loginuid"]
-    behind = "" if login in (None, uid) else f", logged in as user {login}"
-    return f"{who['user'] or 'unnamed'} (user {uid}{behind})"
+    who = bench.person
+    behind = "" if who.loginuid in (None, who.uid) else f", logged in as user {who.loginuid}"
+    return f"{who.user or 'unnamed'} (user {who.uid}{behind})"
 
 
 def _under_licence(answer: Answer, model: str) -> Answer:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from fr_cli.audit.entry import JSON
 from fr_cli.audit.show import ActRecord, Filter, acts, moment
+from fr_cli.authority.identity import Person
 from fr_cli.casework import decisions as rules
 from fr_cli.casework.oversight import Counts, count
 from fr_cli.casework.searches import COMMANDS, Search, follow
@@ -133,8 +134,8 @@ def _approve(one: ActRecord, other: Other) -> None:
 
 def _count(one: ActRecord, other: Other) -> None:
     if any("overridden" in entry for entry in one.entries):
-        user = str(one.operator.get("user") or f"user {one.operator.get('uid')}")
-        other.overrides[one.req] = Override(one.req, one.command, one.start, user, approved=False)
+        by = Person.of(one.operator).name
+        other.overrides[one.req] = Override(one.req, one.command, one.start, by, approved=False)
     if one.state == "failed":
         code, name = int(one.last.get("exit", 1)), str(one.last["error"])
         other.refused[one.command, code, name] += 1
@@ -160,8 +161,7 @@ def _overdue(searches: Iterable[Search], days: int, now: datetime) -> Iterator[O
             continue
         due = rules.due(one.answered, days)
         if now > due:
-            who = one.by.user or f"user {one.by.uid}"
-            yield Overdue(one.id, one.answered, f"{due:%Y-%m-%dT%H:%M:%SZ}", who)
+            yield Overdue(one.id, one.answered, f"{due:%Y-%m-%dT%H:%M:%SZ}", one.by.name)
 
 
 def _evaluation(bench: Bench) -> tuple[InForce | None, str]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from fr_cli.audit.show import ActRecord, acts
+from fr_cli.authority import identity
 from fr_cli.casework.searches import COMMANDS, Search, follow
 from fr_cli.errors import GalleryMissing, SubjectUnknown, UsageProblem
 from fr_cli.gallery.gallery import Gallery
@@ -181,7 +182,7 @@ def _naming(
             touched.append(
                 Touched(
                     at=one.start,
-                    operator=_who(one.operator),
+                    operator=identity.Person.of(one.operator).name,
                     command=one.command,
                     case=str(why.get("case", "")),
                     reason=str(why.get("reason", "")),
@@ -195,7 +196,7 @@ def _seen(search: Search, ids: frozenset[str]) -> Seen:
     return Seen(
         search_id=search.id,
         at=search.asked,
-        operator=search.by.user or f"user {search.by.uid}",
+        operator=search.by.name,
         case=str(search.why.get("case", "")),
         reason=str(search.why.get("reason", "")),
         rank=this.rank,
@@ -204,7 +205,3 @@ def _seen(search: Search, ids: frozenset[str]) -> Seen:
         # What came of a search in which another was confirmed is about that other person.
         outcomes=search.words if decision == "confirmed" else [],
     )
-
-
-def _who(operator: Mapping[str, object]) -> str:
-    return str(operator.get("user") or f"user {operator.get('uid')}")

@@ -8,10 +8,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 
-from fr_cli.audit.entry import JSON, operator
+from fr_cli.audit.entry import JSON
 from fr_cli.audit.log import Act
 from fr_cli.audit.merkle import root_of
-from fr_cli.authority.identity import Person
 from fr_cli.casework import watchlists as rules
 from fr_cli.errors import GalleryLocked, UsageProblem
 from fr_cli.gallery import watchlists as lists
@@ -61,7 +60,7 @@ def create(charter: Charter, people: People, bench: Bench, *, dry_run: bool = Fa
     """
     new = Watchlist(
         0, secrets.token_hex(16), charter.name, charter.purpose, charter.authoriser,
-        charter.expires, charter.limit, utc(datetime.now(UTC)), account(bench), "", 0,
+        charter.expires, charter.limit, utc(datetime.now(UTC)), _account(bench), "", 0,
     )  # fmt: skip
     said: dict[str, JSON] = {
         "purpose": safe(charter.purpose),
@@ -100,7 +99,7 @@ def add(name: str, people: People, bench: Bench, *, dry_run: bool = False) -> Ch
         if not dry_run:
             with store.transaction():
                 now = utc(datetime.now(UTC))
-                lists.add(store, one.pk, fresh, people.reason, now, account(bench))
+                lists.add(store, one.pk, fresh, people.reason, now, _account(bench))
         after = replace(one, members=one.members + len(fresh))
         _decide(act, after, fresh, added=len(fresh))
     return _changed(act, after, selected, len(fresh), dry_run)
@@ -180,12 +179,6 @@ def found(store: Store, name: str) -> Watchlist:
     return one
 
 
-def account(bench: Bench) -> str:
-    """The name of the account that asks, or its number where it has none."""
-    person = Person.of(bench.asker or operator())
-    return person.user or str(person.uid)
-
-
 @contextmanager
 def _act(
     word: str, name: str, people: People, bench: Bench, dry_run: bool, **said: JSON
@@ -225,6 +218,10 @@ def _changed(
 def safe(text: str) -> str:
     """A text as the intent has it, which is written before the text is judged."""
     return text if rules.is_text(text) else UNREADABLE
+
+
+def _account(bench: Bench) -> str:
+    return bench.person.user or str(bench.person.uid)
 
 
 def _today() -> date:

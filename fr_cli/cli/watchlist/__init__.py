@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from fr_cli.cli import options
-from fr_cli.cli.output import harmless, plain, table
+from fr_cli.cli.output import plain, table
 from fr_cli.cli.watchlist.words import (
     closed_document,
     closed_pictures,
@@ -19,7 +19,7 @@ from fr_cli.cli.watchlist.words import (
 )
 from fr_cli.cli.wiring import Session, session_of
 from fr_cli.errors import UsageProblem
-from fr_cli.records import counted
+from fr_cli.records import counted, harmless
 
 if TYPE_CHECKING:
     from fr_cli.operations.people import People
