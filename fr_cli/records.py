@@ -147,6 +147,11 @@ def harmless(text: object) -> str:
     )
 
 
+def no_formula(text: str) -> str:
+    """A cell of a CSV table that no spreadsheet takes for a formula (OWASP, CSV injection)."""
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+
+
 def utc(when: datetime, *, exact: bool = False) -> str:
     """A time as it is stored and shown: UTC, ISO 8601, such as 2026-03-02T10:11:12Z.
 

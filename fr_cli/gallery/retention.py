@@ -22,6 +22,12 @@ class Facts:
     captured_at: str = ""
     hold: bool = False
 
+    @classmethod
+    def of(cls, enrolled_at: str, said: Mapping[str, str]) -> Facts:
+        """Of a reference, by what is kept of what the feed said of it."""
+        dates = {name: said[name] for name in ("retention", "review_date", "captured_at")}
+        return cls(enrolled_at, hold=is_hold(said.get("hold", "")), **dates)
+
 
 @dataclass(frozen=True)
 class Verdict:

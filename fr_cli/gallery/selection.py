@@ -6,12 +6,12 @@ import itertools
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Literal, NamedTuple
 
 from fr_cli.audit.merkle import root_of
-from fr_cli.gallery.retention import HOLD, Facts, Verdict, is_hold, judge
+from fr_cli.gallery.retention import HOLD, Facts, Verdict, judge
 from fr_cli.gallery.rows import Subject
 from fr_cli.gallery.store import Store
 from fr_cli.gallery.watchlists import watchlist
@@ -171,8 +171,9 @@ def _verdict(
     # Of a watchlist that was made all references of its members go, whatever their label.
     if selection.kind in of and not made and of[selection.kind] != selection.value:
         return Verdict(False, NOT_SELECTED)
-    hold = is_hold(said.get("hold", "")) and not selection.include_held
+    facts = Facts.of(row.enrolled_at, said)
+    if selection.include_held:
+        facts = replace(facts, hold=False)
     if selection.kind == "expired":
-        dates = {name: said[name] for name in ("retention", "review_date", "captured_at")}
-        return judge(Facts(row.enrolled_at, hold=hold, **dates), rules, today)
-    return Verdict(False, HOLD) if hold else Verdict(True, selection.rule)
+        return judge(facts, rules, today)
+    return Verdict(False, HOLD) if facts.hold else Verdict(True, selection.rule)

@@ -21,7 +21,7 @@ from fr_cli.operations.approvals import approved
 from fr_cli.operations.audit import log_of
 from fr_cli.operations.bench import Bench
 from fr_cli.operations.grounds import why
-from fr_cli.records import Head, Listener
+from fr_cli.records import Head, Listener, no_formula
 
 _ID = re.compile(r"[0-9a-f]{32}")
 #: The operations of which the law asks for a log (Data Protection Act 2018, s.62(1)).
@@ -247,7 +247,7 @@ def _database(decision: Mapping[str, Any]) -> str | None:
 
 
 def as_csv(rows: Iterable[Row]) -> str:
-    """The rows as a table; a value that a spreadsheet would take for a formula is quoted."""
+    """The rows as a table."""
     import csv
     import io
 
@@ -260,6 +260,6 @@ def as_csv(rows: Iterable[Row]) -> str:
 
 
 def _cell(value: object) -> str:
-    text = " ".join(value) if isinstance(value, list) else "" if value is None else str(value)
-    # OWASP, CSV injection: a leading apostrophe makes it text.
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+    if isinstance(value, list):
+        return no_formula(" ".join(value))
+    return "" if value is None else no_formula(str(value))

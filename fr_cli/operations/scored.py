@@ -9,7 +9,7 @@ from fr_cli.errors import UsageProblem
 from fr_cli.operations.labelled import Labelled, Sample
 from fr_cli.operations.scores import ScoreList, read_scores
 from fr_cli.operations.study import Protocol, Study
-from fr_cli.operations.trial import Trial, comparisons, galleries_of, no_searches
+from fr_cli.operations.trial import Trial, comparisons, galleries_of, no_searches, numbered
 from fr_cli.records import Listener
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def play(
             "All scores are of one subject.",
             hint="Without other people nobody can be taken for them, and no rate means anything.",
         )
-    listed = scores.listed.without(_numbers(excluded, scores.subjects))
+    listed = scores.listed.without(numbered(excluded, scores.subjects))
     if protocol == "verification":
         return _compared(study, scores, listed)
     return _searched(study, protocol, scores, listed)
@@ -132,9 +132,3 @@ def _samples(scores: ScoreList, asked: Sequence[int]) -> list[Sample]:
         )
         for place in asked
     ]  # fmt: skip
-
-
-def _numbers(excluded: frozenset[frozenset[str]], subjects: Sequence[str]) -> list[tuple[int, int]]:
-    number = {name: place for place, name in enumerate(subjects)}
-    pairs = [[number[name] for name in pair if name in number] for pair in excluded]
-    return [(pair[0], pair[1]) for pair in pairs if len(pair) == 2]

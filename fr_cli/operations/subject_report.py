@@ -18,7 +18,7 @@ from fr_cli.casework.searches import COMMANDS, Search, follow
 from fr_cli.errors import GalleryMissing, SubjectUnknown, UsageProblem
 from fr_cli.gallery.gallery import Gallery
 from fr_cli.gallery.photos import count_photos
-from fr_cli.gallery.retention import Facts, is_hold, judge
+from fr_cli.gallery.retention import Facts, judge
 from fr_cli.gallery.watchlists import standing
 from fr_cli.operations.audit import log_of
 from fr_cli.operations.bench import Bench
@@ -157,16 +157,11 @@ def _held(subject: str, gallery: Gallery, bench: Bench) -> Person:
         said = json.loads(provenance)
         person.ids.add(str(ref))
         person.enrolled_by.add(str(act))
-        rule = judge(_facts(str(at), said), bench.policy.retention, datetime.now(UTC).date()).rule
+        rule = judge(Facts.of(str(at), said), bench.policy.retention, datetime.now(UTC).date()).rule
         person.references.append(
             Held(str(name), str(at), str(watchlist), said, rule, json.loads(quality))
         )
     return person
-
-
-def _facts(enrolled_at: str, said: Mapping[str, str]) -> Facts:
-    dates = {name: said[name] for name in ("retention", "review_date", "captured_at")}
-    return Facts(enrolled_at, hold=is_hold(said.get("hold", "")), **dates)
 
 
 def _naming(

@@ -233,7 +233,6 @@ def compare(
     usable = [(s.subject, v) for s in data.samples if (v := _vector(s, gate)) is not None]
     names = sorted({subject for subject, _ in usable})
     number = {subject: index for index, subject in enumerate(names)}
-    pairs = [[number[one] for one in pair if one in number] for pair in excluded]
     if len(names) < 2:
         raise UsageProblem(
             "Fewer than two subjects have a photo that can be used.", hint=_first(data).strip()
@@ -241,9 +240,16 @@ def compare(
     return impostors.compare_all(
         np.stack([vector for _, vector in usable]),
         np.array([number[subject] for subject, _ in usable], np.int64),
-        [(pair[0], pair[1]) for pair in pairs if len(pair) == 2],
+        numbered(excluded, names),
         fusion=fusion,
     )
+
+
+def numbered(excluded: frozenset[frozenset[str]], names: Sequence[str]) -> list[tuple[int, int]]:
+    """The pairs of subjects that are both among these names, by their places there."""
+    number = {name: place for place, name in enumerate(names)}
+    pairs = [[number[name] for name in pair if name in number] for pair in excluded]
+    return [(pair[0], pair[1]) for pair in pairs if len(pair) == 2]
 
 
 def no_searches() -> Probes:

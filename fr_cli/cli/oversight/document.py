@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from fr_cli.casework.oversight import BY
 from fr_cli.cli.oversight.tables import LEAST, LIVE, SHARES, breakdowns, refusals, sums
+from fr_cli.records import no_formula
 
 if TYPE_CHECKING:
     from fr_cli.casework.oversight import Tally
@@ -86,11 +87,7 @@ def as_csv(result: Oversight) -> str:
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(CSV_HEAD)
     for row in _rows(result):
-        # OWASP, CSV injection: a leading apostrophe makes it text.
-        writer.writerow(
-            f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
-            for cell in map(str, row)
-        )
+        writer.writerow(no_formula(str(cell)) for cell in row)
     return file.getvalue()
 
 
