@@ -33,6 +33,7 @@ LOOKED_AT = 4
 #: Bytes of a slot. They are within a page, so that a killed process leaves none half written.
 _SIZE = 256
 _FREE = b"\n".rjust(_SIZE)
+_NAMED = ord("{")
 
 
 class Intent(NamedTuple):
@@ -195,7 +196,7 @@ def _lock(kind: int, slot: int) -> bytes:
 
 def _named(data: bytes) -> set[int]:
     """The slots that name an intent."""
-    return {place // _SIZE for place in range(0, len(data), _SIZE) if data[place] == ord("{")}
+    return {slot for slot, first in enumerate(data[::_SIZE]) if first == _NAMED}
 
 
 def _intent(note: bytes) -> Intent:

@@ -49,6 +49,7 @@ class AuditLog:
     ) -> None:
         """`asker` is on whose behalf this process acts; None for whoever runs it."""
         self.path = folder / LOG
+        self._folder = folder
         self.behalf: Mapping[str, JSON] = {"op": asker}
         self._leases = Leases(folder)
         self._signer = signer
@@ -159,7 +160,7 @@ class AuditLog:
 
     def _record(self, draft: Draft) -> Head:
         """Put an entry on disk, or have it put there by another who writes at the moment."""
-        turn = Turn(draft, self.path, self._signer)
+        turn = Turn(draft, self._folder, self._signer)
         try:
             with self._writer(turn.wait) as writer:
                 return writer.found(turn) or writer.append(draft)
@@ -221,9 +222,9 @@ class AuditLog:
     ) -> Iterator[Writer]:
         try:
             with locked(self.path, flags | APPENDING, wait) as handle:
-                notes = Notes(self.path.parent)
+                notes = Notes(self._folder)
                 try:
-                    yield Writer(handle, notes, self.path.parent, self._signer, self._origin)
+                    yield Writer(handle, notes, self._folder, self._signer, self._origin)
                 finally:
                     notes.close()
         except OSError as trouble:

@@ -26,8 +26,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from fr_cli.audit.caching import mac
 from fr_cli.audit.entry import Draft, boot_id
+from fr_cli.audit.storage import LOG
 from fr_cli.keys import SigningKey
 from fr_cli.records import Head
 
@@ -74,7 +74,7 @@ class Request(NamedTuple):
 
 
 def _seal(text: bytes, signer: SigningKey) -> bytes:
-    return mac(boot_id().encode() + b"\t" + text, signer, b"fr draft").encode()
+    return signer.mac(boot_id().encode() + b"\t" + text, b"fr draft")
 
 
 class Served(Exception):
@@ -88,10 +88,9 @@ class Served(Exception):
 class Turn:
     """One entry's wait for the lock, or for another writer who has it; close it after."""
 
-    def __init__(self, draft: Draft, log: Path, signer: SigningKey) -> None:
+    def __init__(self, draft: Draft, folder: Path, signer: SigningKey) -> None:
         self.draft = draft
-        self._log = log
-        self._queue = f"{log.parent}/{FILE}"
+        self._log, self._queue = f"{folder}/{LOG}", f"{folder}/{FILE}"
         self._signer = signer
         self._inbox: socket | None = None
         self._end = 0
@@ -205,7 +204,7 @@ def _datagrams() -> socket:
 
 
 def _vouched(draft: Draft, text: bytes, signer: SigningKey) -> bytes:
-    return mac(f"{draft.nonce} ".encode() + text, signer, b"fr head").encode()
+    return signer.mac(f"{draft.nonce} ".encode() + text, b"fr head")
 
 
 def nonces(text: bytes) -> set[str]:

@@ -113,7 +113,7 @@ class Log(RuleBasedStateMachine):
         """Somebody else has the lock, and is to write it."""
         act = self.running.pop(data.draw(st.integers(0, len(self.running) - 1)))
         outcome = act._draft("outcome", act._outcome(None))
-        turn = Turn(outcome, self.log.path, self.log.signer)
+        turn = Turn(outcome, self.log.path.parent, self.log.signer)
         turn.wait(0)
         self.left.append((act, turn))
 

@@ -38,7 +38,7 @@ def draft(number: int = 0, phase: str = "intent") -> Draft:
 
 def left(bench: Bench, number: int = 0, text: Draft | None = None) -> Turn:
     """A turn whose draft is left to others, as by one who finds the lock taken."""
-    turn = Turn(text or draft(number), bench.log.path, bench.signer)
+    turn = Turn(text or draft(number), bench.folder, bench.signer)
     turn.wait(0)
     return turn
 
@@ -151,7 +151,7 @@ def test_one_that_has_the_lock_itself_finds_what_another_wrote_for_it(bench: Ben
     bench.some_act()
     with bench.log._writer() as writer:
         assert writer.found(turn) == Head(2, root_at(bench, 2))
-        assert writer.found(Turn(draft(), bench.log.path, bench.signer)) is None
+        assert writer.found(Turn(draft(), bench.folder, bench.signer)) is None
 
 
 def root_at(bench: Bench, size: int) -> str:
@@ -221,7 +221,7 @@ def test_a_torn_draft_is_as_none_and_loses_no_other_for_good(bench: Bench, keep:
 
 
 def test_a_draft_under_another_key_is_not_signed(bench: Bench) -> None:
-    stranger = Turn(draft(), bench.log.path, SigningKey.new())
+    stranger = Turn(draft(), bench.folder, SigningKey.new())
     stranger.wait(0)
     bench.some_act()
     assert numbers(bench) == []
@@ -280,7 +280,7 @@ def test_an_intent_that_a_dead_process_left_is_closed(bench: Bench) -> None:
 
 def test_a_draft_that_is_too_long_to_leave_waits_for_the_lock(bench: Bench) -> None:
     long = Draft(cmd="x", act="administration", ph="intent", req=REQ, text="x" * 50_000)
-    turn = Turn(long, bench.log.path, bench.signer)
+    turn = Turn(long, bench.folder, bench.signer)
     began = time.monotonic()
     turn.wait(0.01)
     assert time.monotonic() - began >= 0.01
@@ -359,7 +359,7 @@ def test_nothing_stays_open(bench: Bench) -> None:
 def test_a_writer_that_cannot_leave_its_draft_says_so(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, call: str
 ) -> None:
-    turn = Turn(draft(), bench.log.path, bench.signer)
+    turn = Turn(draft(), bench.folder, bench.signer)
 
     def fail(*given: object, **named: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
