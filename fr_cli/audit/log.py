@@ -28,7 +28,7 @@ from fr_cli.audit.lease import Lease, Leases
 from fr_cli.audit.reboot import cut_short
 from fr_cli.audit.resuming import key_in_force, last_line
 from fr_cli.audit.storage import APPENDING, LOG, locked, read_tail, snapshot
-from fr_cli.audit.waiting import Served, Turn
+from fr_cli.audit.waiting import Inbox, Served, Turn
 from fr_cli.audit.writer import Writer
 from fr_cli.errors import AuditBroken, AuditUnwritable, ConfigurationError
 from fr_cli.keys import SigningKey
@@ -52,6 +52,7 @@ class AuditLog:
         self._folder = folder
         self.behalf: Mapping[str, JSON] = {"op": asker}
         self._leases = Leases(folder)
+        self._inbox = Inbox()
         self._signer = signer
         self._origin = origin
 
@@ -160,14 +161,12 @@ class AuditLog:
 
     def _record(self, draft: Draft) -> Head:
         """Put an entry on disk, or have it put there by another who writes at the moment."""
-        turn = Turn(draft, self._folder, self._signer)
+        turn = Turn(draft, self._folder, self._signer, self._inbox)
         try:
             with self._writer(turn.wait) as writer:
                 return writer.found(turn) or writer.append(draft)
         except Served as served:
             return served.head
-        finally:
-            turn.close()
 
     @contextmanager
     def _writer(
