@@ -32,7 +32,7 @@ class Act:
         repeated: Mapping[str, JSON],
     ) -> None:
         """`record` puts an entry on disk; `repeated` is what each says: for whom, which policy."""
-        self.id = lease.req
+        self.id = lease.intent.req
         self.exit_code = 0
         self.head: Head | None = None
         self._record = record

@@ -17,12 +17,8 @@ import hmac
 import os
 import re
 from binascii import a2b_base64, b2a_base64
-from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
-
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
 from fr_cli.audit.merkle import Frontier
 from fr_cli.keys import SigningKey
@@ -76,9 +72,8 @@ class Notes:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._path = folder / FILE
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-        self.handle = os.open(self._path, flags, 0o600)
+        self.handle = os.open(f"{folder}/{FILE}", flags, 0o600)
 
     def close(self) -> None:
         """Close the file."""
@@ -107,7 +102,7 @@ class Notes:
             f'{{"file":{state.file},"start":{state.start},"end":{state.end},'
             f'"line":"{state.line.hex()}","size":{state.frontier.size},"peaks":"{peaks}"}}'
         ).encode()
-        data = mark + b'"mac":"' + mac(text, signer).encode() + b'","state":' + text + b"}"
+        data = mark + b'"mac":"' + signer.mac(text) + b'","state":' + text + b"}"
         if os.pwrite(self.handle, data.ljust(_SIZE - 1) + b"\n", 0) != _SIZE:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
@@ -118,7 +113,7 @@ class Notes:
 
 def _read(data: bytes, signer: SigningKey) -> State | None:
     text = data[_STATE:].rstrip()[:-1]
-    if not hmac.compare_digest(data[_MAC : _MAC + 64], mac(text, signer).encode()):
+    if not hmac.compare_digest(data[_MAC : _MAC + 64], signer.mac(text)):
         return None
     # Parsed only after it is known to be of this home: so it has the form that `_write` gives it.
     found = _FORM.fullmatch(text)
@@ -128,15 +123,3 @@ def _read(data: bytes, signer: SigningKey) -> State | None:
     roots = [joined[at : at + 32] for at in range(0, len(joined), 32)]
     tree = Frontier(int(size), roots)
     return State(int(file), int(start), int(end), bytes.fromhex(line.decode()), tree)
-
-
-def mac(text: bytes, signer: SigningKey, use: bytes = b"") -> str:
-    """What only a holder of the signing key can say of a text, for a use of up to 16 bytes; hex."""
-    # BLAKE2's keyed mode: a fifth of the time of an HMAC, and this is done under the lock.
-    return hashlib.blake2b(text, key=_key(signer), digest_size=32, person=use).hexdigest()
-
-
-@lru_cache(maxsize=4)
-def _key(signer: SigningKey) -> bytes:
-    secret = signer.private.private_bytes_raw()
-    return HKDFExpand(hashes.SHA256(), 32, b"fr/1/frontier").derive(secret)

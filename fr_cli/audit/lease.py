@@ -1,154 +1,208 @@
-"""A lease says that an intent's process still lives: a file locked for as long as it does.
+"""A lease says that an intent's process still lives: a lock that it holds for as long as it does.
 
-The kernel frees the lock with the process, however that ends, so a lease that can be locked is
-one whose act was cut short. Judge leases only while holding the lock of the log.
+The leases of a log are one file, `running`, in slots. An act names its intent in a slot that names
+none, and holds the lock of just these bytes; at its end the slot names none again. The kernel frees
+the lock with the process, however that ends, so a slot that names an intent and can be locked is of
+an act that was cut short. Judge slots only while holding the lock of the log.
+
+The locks are of the open file (F_OFD_SETLK in fcntl(2)): those of a process would all go as soon
+as any part of it closes the file. A file for each act, made and removed, costs more than writing
+its entries does.
 """
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
-import re
 import secrets
+import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
+from typing import NamedTuple
 
 from fr_cli.audit.entry import boot_id
-from fr_cli.audit.storage import lock
 from fr_cli.disk import sync_folder
 
-#: Leases that a new act looks at.
-LOOKED_AT = 2
+FILE = "running"
+#: Slots of other acts that a new act looks at.
+LOOKED_AT = 4
+#: Bytes of a slot. They are within a page, so that a killed process leaves none half written.
+_SIZE = 256
+_FREE = b"\n".rjust(_SIZE)
+_NAMED = ord("{")
 
-_NAME = re.compile(r"[0-9a-f]{32}")
+
+class Intent(NamedTuple):
+    """What a slot names: an intent's id, and from where on it is in the log, bytes."""
+
+    req: str
+    offset: int
 
 
 @dataclass(frozen=True)
 class Lease:
-    """A lease that this process holds; `offset` is where its intent stands in the log, bytes."""
+    """A slot that this process has locked for an intent."""
 
-    path: Path
-    handle: int
-    offset: int
-
-    @property
-    def req(self) -> str:
-        """The id of the intent."""
-        return self.path.name
+    intent: Intent
+    slot: int
+    leases: Leases
 
     def end(self) -> None:
-        """Remove it: its intent is closed."""
+        """Have it name nothing: its intent is closed."""
         try:
-            self.path.unlink(missing_ok=True)
+            self.leases.write(self.slot, _FREE)
         finally:
-            os.close(self.handle)
+            self.drop()
 
     def drop(self) -> None:
         """Leave it behind unlocked, for the next act to judge."""
+        self.leases.unlock(self.slot)
+
+
+class Leases:
+    """The leases of a log, by its folder."""
+
+    def __init__(self, audit: Path) -> None:
+        self._path = audit / FILE
+        self._process = os.getpid()
+        self._handle = -1
+        self._mine: set[int] = set()
+
+    def __del__(self) -> None:
+        if self._handle >= 0:
+            os.close(self._handle)
+
+    def take(self, req: str, offset: int) -> Lease:
+        """Take one for a new intent, to be looked for from the offset (bytes) on.
+
+        OSError if the file cannot be written.
+        """
+        self._open(os.O_CREAT)
+        named = self._named()
+        for slot in count():
+            if slot not in named and (there := self._locked(slot)) is not None:
+                if not there.startswith(b"{"):
+                    break
+                self.unlock(slot)  # another act has come first
+        lease = Lease(Intent(req, offset), slot, self)
+        note = {**lease.intent._asdict(), "boot": boot_id(), "pid": os.getpid()}
         try:
-            fcntl.flock(self.handle, fcntl.LOCK_UN)  # closing would not, if a child has a copy
+            self.write(slot, json.dumps(note).encode().ljust(_SIZE - 1) + b"\n")
+            if not boot_id():
+                self._sync()  # after a power cut nothing else would tell that it is dead
+        except BaseException:
+            lease.drop()
+            raise
+        return lease
+
+    def revive(self, req: str, offset: int) -> None:
+        """Leave a lease that nobody holds for an intent that has none; durable."""
+        lease = self.take(req, offset)
+        try:
+            self._sync()
         finally:
-            os.close(self.handle)
+            lease.drop()
 
+    def any_dead(self) -> bool:
+        """Whether an act was cut short; needs no lock, and only `dead` can tell for certain.
 
-def take(folder: Path, req: str, offset: int) -> Lease:
-    """Take the lease of a new intent, to be looked for from the offset (bytes) on.
-
-    OSError if the folder cannot be written.
-    """
-    _make(folder)
-    path = folder / req
-    # O_CLOEXEC: a worker process must not keep the lease of its parent alive.
-    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
-    handle = os.open(path, flags, 0o600)
-    try:
-        lock(handle)  # another act may be looking at it at this moment
-        os.write(handle, _note(offset))
-        if not boot_id():
-            sync_folder(folder)  # after a power cut nothing else would tell that it is dead
-        gone = not os.fstat(handle).st_nlink
-    except BaseException:
-        os.close(handle)
-        raise
-    if gone:  # it was found before it was locked, and taken for one of the dead
-        os.close(handle)
-        return take(folder, req, offset)
-    return Lease(path, handle, offset)
-
-
-def revive(folder: Path, req: str, offset: int) -> None:
-    """Leave a lease that nobody holds for an intent that has none; durable."""
-    _make(folder)
-    if not (folder / req).exists():
-        (folder / req).write_bytes(_note(offset))
-        sync_folder(folder)
-
-
-def any_dead(folder: Path) -> bool:
-    """Whether a lease seems to be free; needs no lock, and only `dead` can tell for certain.
-
-    Where many acts run at once, each new one looks at some of them, so that all together find a
-    dead one soon and none spends its time on it.
-    """
-    try:
-        names = os.listdir(folder)
-        first = secrets.randbelow(max(1, len(names) - LOOKED_AT + 1))
-        some = names[first : first + LOOKED_AT]
-        return any(_seems_free(f"{folder}/{name}") for name in some if _NAME.fullmatch(name))
-    except FileNotFoundError:  # the folder is not made yet
-        return False
-    except OSError:
-        return True
-
-
-def _seems_free(path: str) -> bool:
-    try:
-        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-    except FileNotFoundError:
-        return False
-    try:
-        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    finally:
-        os.close(handle)
-    return True
-
-
-def dead(folder: Path) -> Iterator[Lease]:
-    """The leases whose processes are gone, each locked by this one now; end or drop them."""
-    names = sorted(os.listdir(folder)) if folder.is_dir() else []
-    for name in names:
-        path = folder / name
-        if not _NAME.fullmatch(name):
-            continue
+        Where many acts run at once, each new one looks at some of them, so that all together find
+        a dead one soon and none spends its time on it.
+        """
         try:
-            handle = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+            self._open()
+            others = sorted(self._named() - self._mine)
+            first = secrets.randbelow(max(1, len(others) - LOOKED_AT + 1))
+            return not all(map(self._held, others[first : first + LOOKED_AT]))
+        except FileNotFoundError:  # it is not made yet
+            return False
+        except OSError:
+            return True
+
+    def dead(self) -> Iterator[Lease]:
+        """Those of acts that were cut short, each locked by this process now: end or drop them."""
+        self._open()
+        for slot in sorted(self._named() - self._mine):
+            if (there := self._locked(slot)) is not None:
+                lease = Lease(_intent(there), slot, self)
+                if lease.intent.req:
+                    yield lease
+                else:  # it was ended a moment ago, or something else is at fault
+                    lease.end()
+
+    def open(self) -> list[str]:
+        """The ids of the acts that are open, or were cut short and wait to be closed."""
+        try:
+            data = self._path.read_bytes()
         except FileNotFoundError:
-            continue
+            return []
+        return [_intent(data[slot * _SIZE :][:_SIZE]).req for slot in sorted(_named(data))]
+
+    def write(self, slot: int, data: bytes) -> None:
+        """Write a slot; OSError if it does not fit on the disk."""
+        if os.pwrite(self._handle, data, slot * _SIZE) != len(data):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def unlock(self, slot: int) -> None:
+        """Let others have a slot."""
+        fcntl.fcntl(self._handle, fcntl.F_OFD_SETLK, _lock(fcntl.F_UNLCK, slot))
+        self._mine.discard(slot)
+
+    def _open(self, flags: int = 0) -> None:
+        forked = self._process != os.getpid()  # then the locks are the parent's
+        if self._handle >= 0 and (forked or not (self._mine or os.fstat(self._handle).st_nlink)):
+            os.close(self._handle)
+            self._handle, self._mine, self._process = -1, set(), os.getpid()
+        if self._handle < 0:
+            flags |= os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW
+            self._handle = os.open(self._path, flags, 0o600)
+
+    def _named(self) -> set[int]:
+        return _named(os.pread(self._handle, os.fstat(self._handle).st_size, 0))
+
+    def _locked(self, slot: int) -> bytes | None:
+        """What is in a slot, if that could be locked; one of its own cannot."""
+        if slot in self._mine:
+            return None
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(handle)
-            continue
-        yield Lease(path, handle, _offset(os.read(handle, 1000)))
+            fcntl.fcntl(self._handle, fcntl.F_OFD_SETLK, _lock(fcntl.F_WRLCK, slot))
+        except (BlockingIOError, PermissionError):  # the standard allows both
+            return None
+        self._mine.add(slot)
+        try:
+            return os.pread(self._handle, _SIZE, slot * _SIZE)
+        except BaseException:
+            self.unlock(slot)
+            raise
+
+    def _held(self, slot: int) -> bool:
+        """Whether another holds it."""
+        found = fcntl.fcntl(self._handle, fcntl.F_OFD_GETLK, _lock(fcntl.F_WRLCK, slot))
+        return found[:2] != _lock(fcntl.F_UNLCK, slot)[:2]
+
+    def _sync(self) -> None:
+        os.fsync(self._handle)
+        sync_folder(self._path.parent)
 
 
-def _make(folder: Path) -> None:
-    if not folder.is_dir():
-        folder.mkdir(mode=0o700)
-        sync_folder(folder.parent)
+def _lock(kind: int, slot: int) -> bytes:
+    """A `struct flock` of a slot's bytes, as 64-bit Linux has it."""
+    return struct.pack("hhqqi4x", kind, os.SEEK_SET, slot * _SIZE, _SIZE, 0)
 
 
-def _note(offset: int) -> bytes:
-    return f'{{"boot":"{boot_id()}","offset":{offset},"pid":{os.getpid()}}}\n'.encode()
+def _named(data: bytes) -> set[int]:
+    """The slots that name an intent."""
+    return {slot for slot, first in enumerate(data[::_SIZE]) if first == _NAMED}
 
 
-def _offset(note: bytes) -> int:
-    # After a power cut the note may be empty; the search for the intent then begins at 0.
+def _intent(note: bytes) -> Intent:
+    """What a slot names; of no intent at all if it cannot be read."""
     try:
-        return max(0, int(json.loads(note)["offset"]))
+        read = json.loads(note)
+        return Intent(str(read["req"]), max(0, int(read["offset"])))
     except (ValueError, LookupError, TypeError, OverflowError):
-        return 0
+        return Intent("", 0)

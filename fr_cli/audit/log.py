@@ -21,14 +21,14 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from fr_cli.audit import erasing
-from fr_cli.audit import lease as leases
 from fr_cli.audit.act import Act
 from fr_cli.audit.caching import Notes
 from fr_cli.audit.entry import JSON, KINDS, Draft
+from fr_cli.audit.lease import Lease, Leases
 from fr_cli.audit.reboot import cut_short
 from fr_cli.audit.resuming import key_in_force, last_line
 from fr_cli.audit.storage import APPENDING, LOG, locked, read_tail, snapshot
-from fr_cli.audit.waiting import Served, Turn
+from fr_cli.audit.waiting import Inbox, Served, Turn
 from fr_cli.audit.writer import Writer
 from fr_cli.errors import AuditBroken, AuditUnwritable, ConfigurationError
 from fr_cli.keys import SigningKey
@@ -49,8 +49,10 @@ class AuditLog:
     ) -> None:
         """`asker` is on whose behalf this process acts; None for whoever runs it."""
         self.path = folder / LOG
+        self._folder = folder
         self.behalf: Mapping[str, JSON] = {"op": asker}
-        self._leases = folder / "leases"
+        self._leases = Leases(folder)
+        self._inbox = Inbox()
         self._signer = signer
         self._origin = origin
 
@@ -104,7 +106,7 @@ class AuditLog:
         req = secrets.token_hex(16)
         drafted = Draft(cmd=command, act=kind, ph="intent", req=req, **self.behalf, **intent)
         # Looked for without the lock, for there may be many; judged with it.
-        suspicious = leases.any_dead(self._leases)
+        suspicious = self._leases.any_dead()
         lease = self._lease(req)
         try:
             if suspicious:
@@ -150,23 +152,21 @@ class AuditLog:
         assert act.head is not None
         return act.head
 
-    def _lease(self, req: str) -> leases.Lease:
+    def _lease(self, req: str) -> Lease:
         """The lease of an intent that is about to be written."""
         try:
-            return leases.take(self._leases, req, os.stat(self.path).st_size)
+            return self._leases.take(req, os.stat(self.path).st_size)
         except OSError as trouble:
             raise self._unwritable(trouble) from trouble
 
     def _record(self, draft: Draft) -> Head:
         """Put an entry on disk, or have it put there by another who writes at the moment."""
-        turn = Turn(draft, self.path, self._signer)
+        turn = Turn(draft, self._folder, self._signer, self._inbox)
         try:
             with self._writer(turn.wait) as writer:
                 return writer.found(turn) or writer.append(draft)
         except Served as served:
             return served.head
-        finally:
-            turn.close()
 
     @contextmanager
     def _writer(
@@ -176,12 +176,12 @@ class AuditLog:
 
         `suspicious`: acts whose processes are dead are looked for, and closed.
         """
-        dead: list[leases.Lease] = []
+        dead: list[Lease] = []
         try:
             with self._locked(wait=wait) as writer:
                 self._resume(writer)
                 if suspicious or writer.rebooted:
-                    dead.extend(leases.dead(self._leases))
+                    dead.extend(self._leases.dead())
                 # After it is known who is dead: what they have left to be written comes first.
                 writer.serve()
                 for lease in dead:
@@ -212,7 +212,7 @@ class AuditLog:
             self._signer = writer.signer
         if writer.rebooted:
             for req, offset in cut_short(writer.lines(0)).items():
-                leases.revive(self._leases, req, offset)
+                self._leases.revive(req, offset)
         writer.repair()
 
     @contextmanager
@@ -221,9 +221,9 @@ class AuditLog:
     ) -> Iterator[Writer]:
         try:
             with locked(self.path, flags | APPENDING, wait) as handle:
-                notes = Notes(self.path.parent)
+                notes = Notes(self._folder)
                 try:
-                    yield Writer(handle, notes, self.path.parent, self._signer, self._origin)
+                    yield Writer(handle, notes, self._folder, self._signer, self._origin)
                 finally:
                     notes.close()
         except OSError as trouble:
@@ -241,15 +241,19 @@ class AuditLog:
         )
 
 
-def _close_abandoned(writer: Writer, lease: leases.Lease) -> None:
+def _close_abandoned(writer: Writer, lease: Lease) -> None:
     """Close what a dead process left open; the lease may end when that is on disk."""
     # A crash may have come before the intent, or after the outcome: then there is nothing to close.
-    entry = writer.unfinished(lease.req, lease.offset)
+    entry = writer.unfinished(*lease.intent)
     if entry:
         if unstruck := erasing.pending(entry):
             erasing.strike(writer, frozenset(unstruck))
         closing = Draft(
-            cmd=entry["cmd"], act=entry["act"], ph="abandoned", req=lease.req, **_policy_of(entry)
+            cmd=entry["cmd"],
+            act=entry["act"],
+            ph="abandoned",
+            req=lease.intent.req,
+            **_policy_of(entry),
         )
         writer.append(closing)
 

@@ -26,8 +26,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from fr_cli.audit.caching import mac
 from fr_cli.audit.entry import Draft, boot_id
+from fr_cli.audit.storage import LOG
 from fr_cli.keys import SigningKey
 from fr_cli.records import Head
 
@@ -74,7 +74,7 @@ class Request(NamedTuple):
 
 
 def _seal(text: bytes, signer: SigningKey) -> bytes:
-    return mac(boot_id().encode() + b"\t" + text, signer, b"fr draft").encode()
+    return signer.mac(boot_id().encode() + b"\t" + text, b"fr draft")
 
 
 class Served(Exception):
@@ -85,22 +85,46 @@ class Served(Exception):
         self.head = head
 
 
-class Turn:
-    """One entry's wait for the lock, or for another writer who has it; close it after."""
+class Inbox:
+    """Where a process hears what others have done for it: one for all turns of its log."""
 
-    def __init__(self, draft: Draft, log: Path, signer: SigningKey) -> None:
+    def __init__(self) -> None:
+        self._socket: socket | None = None
+        self._process = 0
+
+    def __del__(self) -> None:
+        if self._socket:
+            self._socket.close()
+
+    def address(self) -> str:
+        """Its address, of this process alone."""
+        if not self._socket or self._process != os.getpid():  # after a fork it is the parent's
+            self.__del__()
+            self._socket, self._process = _datagrams(), os.getpid()
+            self._socket.bind("")  # to any address that is free, in the abstract namespace
+            self._socket.settimeout(_PAUSE)
+        name: bytes = self._socket.getsockname()
+        return name[1:].decode()
+
+    def hear(self) -> bytes | None:
+        """The next datagram; None if there is none for a while."""
+        assert self._socket
+        try:
+            return self._socket.recv(_ANSWER)
+        except TimeoutError:
+            return None
+
+
+class Turn:
+    """One entry's wait for the lock, or for another writer who has it."""
+
+    def __init__(self, draft: Draft, folder: Path, signer: SigningKey, inbox: Inbox) -> None:
         self.draft = draft
-        self._log = log
-        self._queue = f"{log.parent}/{FILE}"
+        self._log, self._queue = f"{folder}/{LOG}", f"{folder}/{FILE}"
         self._signer = signer
-        self._inbox: socket | None = None
+        self._inbox = inbox
         self._end = 0
         self.request: Request | None = None
-
-    def close(self) -> None:
-        """Wait for no answer any more."""
-        if self._inbox:
-            self._inbox.close()
 
     def wait(self, pause: float) -> None:
         """Sleep until the lock may be free; Served if it is not needed any more.
@@ -110,23 +134,15 @@ class Turn:
         """
         if self.draft.length > _LONGEST:
             time.sleep(pause)
-        elif self.request is None or self._inbox is None:
-            self._inbox = _datagrams()
-            self._inbox.bind("")  # to any address that is free, in the abstract namespace
-            self._inbox.settimeout(_PAUSE)
-            address = self._inbox.getsockname()[1:].decode()
-            there = os.stat(self._log)
+        elif self.request is None:
+            there, address = os.stat(self._log), self._inbox.address()
             self.request = Request(self._signer, address, there.st_ino, there.st_size, self.draft)
             self._leave(self.request)
-        else:
-            try:
-                answer = self._inbox.recv(_ANSWER)
-            except TimeoutError:
-                if self._taken():  # by one who has died since; or it was lost between two of them
-                    self._leave(self.request)
-            else:
-                if head := self._heard(answer):
-                    raise Served(head)
+        elif (answer := self._inbox.hear()) is None:
+            if self._taken():  # by one who has died since; or it was lost between two of them
+                self._leave(self.request)
+        elif head := self._heard(answer):
+            raise Served(head)
 
     def _leave(self, request: Request) -> None:
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
@@ -144,7 +160,7 @@ class Turn:
             return True
 
     def _heard(self, answer: bytes) -> Head | None:
-        """What an answer says; None if it only wakes, or is not of a holder of the key."""
+        """What an answer says; None if it only wakes, or is of another entry or of a stranger."""
         stated, _, text = answer.partition(b" ")
         if not hmac.compare_digest(stated, _vouched(self.draft, text, self._signer)):
             return None
@@ -205,7 +221,7 @@ def _datagrams() -> socket:
 
 
 def _vouched(draft: Draft, text: bytes, signer: SigningKey) -> bytes:
-    return mac(f"{draft.nonce} ".encode() + text, signer, b"fr head").encode()
+    return signer.mac(f"{draft.nonce} ".encode() + text, b"fr head")
 
 
 def nonces(text: bytes) -> set[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -9,8 +10,9 @@ from functools import cached_property
 from pathlib import Path
 
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
 from fr_cli.disk import sync_folder
 from fr_cli.errors import ConfigurationError
@@ -51,6 +53,20 @@ class SigningKey:
     def sign(self, message: bytes) -> bytes:
         """Sign the message; 64 bytes."""
         return self.private.sign(message)
+
+    def mac(self, text: bytes, use: bytes = b"") -> bytes:
+        """What only a holder of the key can say of a text, for a use of up to 16 bytes; in hex.
+
+        For what the writers of the log tell each other, where a signature would cost too much.
+        """
+        # BLAKE2's keyed mode: a fifth of the time of an HMAC, and this is done under the lock.
+        found = hashlib.blake2b(text, key=self._secret, digest_size=32, person=use)
+        return found.hexdigest().encode()
+
+    @cached_property
+    def _secret(self) -> bytes:
+        info = b"fr/1/frontier"
+        return HKDFExpand(hashes.SHA256(), 32, info).derive(self.private.private_bytes_raw())
 
     @cached_property
     def public(self) -> bytes:

@@ -6,7 +6,7 @@ import shutil
 import time
 from datetime import UTC, datetime
 
-from fr_cli.audit import lease as leases
+from fr_cli.audit.lease import Leases
 from fr_cli.audit.log import AuditLog
 from fr_cli.audit.note import read_note
 from fr_cli.audit.storage import read_tail, snapshot
@@ -101,13 +101,13 @@ def clock(bench: Bench) -> Check:
 
 def pending(bench: Bench) -> Check:
     """No act was cut short without being closed."""
-    folder = bench.site.audit / "leases"
-    if leases.any_dead(folder):
+    leases = Leases(bench.site.audit)
+    if leases.any_dead():
         return warn(
             "pending acts", "An act was cut short; the next one records it as abandoned.",
             "fr gallery stats",
         )  # fmt: skip
-    running = status(bench.site.home).pending
+    running = len(leases.open())
     return ok("pending acts", f"{running} running" if running else "none")
 
 

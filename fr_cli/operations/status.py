@@ -13,6 +13,7 @@ from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from fr_cli.audit.lease import Leases
 from fr_cli.errors import FrError
 from fr_cli.face import weights
 from fr_cli.face.catalogue import DETECTOR, named
@@ -69,7 +70,7 @@ def status(home: Path) -> Status:
         entries=entries,
         newest=newest,
         last=last,
-        pending=_pending(site.audit / "leases"),
+        pending=_pending(site.audit),
         overrides=_overrides(site),
     )
 
@@ -140,8 +141,8 @@ def _overrides(site: Site) -> list[dict[str, str | int]]:
     return []
 
 
-def _pending(leases: Path) -> int:
+def _pending(audit: Path) -> int:
     try:
-        return sum(len(name) == 32 for name in os.listdir(leases))
+        return len(Leases(audit).open())
     except OSError:
         return 0

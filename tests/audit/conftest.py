@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import json
 import os
+import struct
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from fr_cli.audit import lease
+from fr_cli.audit.lease import Leases
 from fr_cli.audit.log import AuditLog
 from fr_cli.audit.verify import Verification, verify_log
 from fr_cli.keys import SigningKey
@@ -39,9 +43,16 @@ class Bench:
     def verify(self, *, full: bool = True) -> Verification:
         return verify_log(self.log.path, self.signer.public, ORIGIN, full=full)
 
-    def leases(self) -> list[Path]:
-        folder = self.folder / "leases"
-        return sorted(folder.iterdir()) if folder.is_dir() else []
+    def leases(self) -> list[str]:
+        """The acts that leases name."""
+        return Leases(self.folder).open()
+
+    def die(self) -> None:
+        """Unlock all leases that this process holds, as the kernel does when it dies."""
+        everything = struct.pack("hhqqi4x", fcntl.F_UNLCK, os.SEEK_SET, 0, 0, 0)
+        for entry in Path("/proc/self/fd").iterdir():
+            if entry.is_symlink() and Path(os.readlink(entry)) == self.folder / lease.FILE:
+                fcntl.fcntl(int(entry.name), fcntl.F_OFD_SETLK, everything)
 
     def some_act(self, **decision: str) -> str:
         with self.log.act("identify", "consultation", why={"case": "CR/26/1"}) as act:

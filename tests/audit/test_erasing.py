@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import os
 import threading
 from pathlib import Path
 
@@ -119,20 +118,12 @@ def test_a_crash_on_the_way_is_finished_by_the_next_act(
     with pytest.raises(PowerCut):
         old.log.erase([3, 4], "x")
     monkeypatch.undo()
-    drop_all(old)
+    old.die()
     AuditLog(old.folder, SigningKey.load(old.home), ORIGIN).act("x", "administration")
     found = old.verify()
     assert (found.erased_entries, found.abandoned) == ((3, 4), 1)
     assert b"secret" not in b"".join(old.log.path.read_bytes().splitlines()[3:5])
     assert not (old.folder / "audit.jsonl.erasing").exists()
-
-
-def drop_all(bench: Bench) -> None:
-    """Close the leases' handles, as the kernel does when the process dies."""
-    names = {str(path) for path in bench.leases()}
-    for entry in Path("/proc/self/fd").iterdir():
-        if entry.is_symlink() and os.path.realpath(entry) in names:
-            os.close(int(entry.name))
 
 
 def test_a_full_disk_leaves_the_log_as_it_was(old: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

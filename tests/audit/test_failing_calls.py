@@ -11,7 +11,6 @@ import fcntl
 import json
 import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -27,6 +26,7 @@ CALLS = [
     (os, "open"), (os, "write"), (os, "pread"), (os, "pwrite"), (os, "fdatasync"), (os, "fsync"),
     (os, "ftruncate"), (os, "rename"), (os, "replace"), (os, "unlink"), (os, "mkdir"),
     (os, "listdir"), (os, "close"), (os, "dup"), (os, "dup2"), (os, "fstat"), (fcntl, "flock"),
+    (fcntl, "fcntl"),
 ]  # fmt: skip
 KINDS = [errno.ENOSPC, "short", "interrupt"]  # no code tells one number from another
 
@@ -111,7 +111,7 @@ def test_any_call_fails_once(
             except KeyboardInterrupt:
                 assert how == "interrupt"
                 patch.undo()
-                end_process(bench)
+                bench.die()
             except FrError as trouble:
                 # The second is of a key's file; anything else would be a fault of the program.
                 expected = isinstance(trouble, (AuditUnwritable, ConfigurationError))
@@ -131,13 +131,7 @@ def test_any_call_fails_once(
             whole = before[: before.rindex(b"\n") + 1]
             assert bench.log.path.read_bytes().startswith(whole)
     assert {"open", "write", "fdatasync", "flock"} <= failed
-
-
-def end_process(bench: Bench) -> None:
-    """Close the handles that an interrupted call could not hand over, as the kernel does."""
-    for entry in Path("/proc/self/fd").iterdir():
-        if entry.is_symlink() and os.path.realpath(entry).startswith(f"{bench.home}/"):
-            os.close(int(entry.name))
+    assert "fcntl" in failed or work_of is rotation_of  # which is no act
 
 
 def readable(bench: Bench) -> list[dict[str, Any]]:

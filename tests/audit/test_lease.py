@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import fcntl
+import errno
+import json
 import os
 import signal
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import pytest
 
-from fr_cli.audit import lease as leases
-from fr_cli.audit import storage
+from fr_cli.audit import lease
+from fr_cli.audit.lease import Leases
+from fr_cli.audit.log import AuditLog
+from fr_cli.errors import AuditUnwritable
 
 from .conftest import ORIGIN, Bench
 
@@ -29,6 +31,17 @@ with log.act("purge", "erasure", subject="7") as act:
     print(act.id, flush=True)
     time.sleep(60)
 """
+
+
+def slots(bench: Bench) -> int:
+    """How many there are, free ones included."""
+    return -(-(bench.folder / lease.FILE).stat().st_size // 256)
+
+
+def note(bench: Bench, text: str, slot: int = 0) -> None:
+    with (bench.folder / lease.FILE).open("r+b") as file:
+        file.seek(256 * slot)
+        file.write(text.encode().ljust(256))
 
 
 def test_a_killed_act_is_abandoned_by_the_next_and_a_living_one_is_not(bench: Bench) -> None:
@@ -53,71 +66,157 @@ def test_a_killed_act_is_abandoned_by_the_next_and_a_living_one_is_not(bench: Be
     assert bench.leases() == []
 
 
-@pytest.mark.parametrize("judged", [False, True])
-def test_a_lease_that_another_act_meets_before_it_is_locked(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch, judged: bool
-) -> None:
-    """The other may only have looked, or has taken it for a dead one's and ended it."""
-    real, met = storage.lock, list[str]()
-
-    def late(handle: int) -> None:
-        if not met:
-            met.extend(path.name for path in bench.leases())
-            if judged:
-                for lease in leases.dead(bench.folder / "leases"):
-                    lease.end()
-            else:
-                looking = os.open(bench.leases()[0], os.O_RDONLY)
-                fcntl.flock(looking, fcntl.LOCK_SH)
-                threading.Timer(0.05, os.close, [looking]).start()
-        real(handle)
-
-    monkeypatch.setattr(leases, "lock", late)
-    act = bench.log.act("identify", "consultation")
-    assert [path.name for path in bench.leases()] == [act.id] == met
+def test_an_act_uses_the_slot_that_another_has_ended(bench: Bench) -> None:
+    """Of its own process, and of one that is gone."""
+    for _ in range(3):
+        bench.some_act()
+    bench.log = AuditLog(bench.folder, bench.signer, ORIGIN)
     bench.some_act()
-    assert bench.phases() == ["genesis", "intent", "intent", "outcome"]  # it is seen to live
-    act._lease.drop()
+    with bench.log.act("enroll", "collection"):
+        bench.some_act()
+        assert slots(bench) == 2
+        assert len(bench.leases()) == 1
+    assert (slots(bench), bench.leases()) == (2, [])
+
+
+def test_two_acts_that_take_the_same_free_slot(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other has come between the look at the slots and the lock, or has written already."""
+    bench.some_act()
+    real, others = Leases._named, [AuditLog(bench.folder, bench.signer, ORIGIN) for _ in range(2)]
+    acts = []
+
+    def late(leases: Leases) -> set[int]:
+        named = real(leases)
+        if leases is bench.log._leases and others:
+            acts.append(others.pop().act("identify", "consultation"))
+            if others:
+                acts[0]._lease.drop()  # named, but not locked
+        return named
+
+    monkeypatch.setattr(Leases, "_named", late)
+    acts += [bench.log.act("identify", "consultation") for _ in range(3)]
+    monkeypatch.undo()
+    assert sorted(bench.leases()) == sorted(act.id for act in acts[1:])
+    assert bench.phases().count("abandoned") == 1
+
+
+def test_a_fork_leaves_the_leases_to_its_parent(bench: Bench) -> None:
+    act = bench.log.act("identify", "consultation")
+    child = os.fork()
+    if child == 0:  # pragma: no cover
+        code = 1
+        try:
+            bench.log.act("purge", "erasure")
+            code = slots(bench) + 10
+        finally:
+            os._exit(code)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 12
+    with act:
+        pass
     bench.some_act()
     assert bench.phases().count("abandoned") == 1
     bench.verify()
 
 
-def test_a_lease_left_before_its_intent_was_written_is_just_removed(bench: Bench) -> None:
-    folder = bench.folder / "leases"
-    folder.mkdir()
-    (folder / ("a" * 32)).write_text('{"boot":"","offset":0,"pid":1}')
+def test_leases_are_let_go_with_their_log(bench: Bench) -> None:
+    for _ in range(50):
+        AuditLog(bench.folder, bench.signer, ORIGIN).act("x", "administration")
+    bench.some_act()
+    assert bench.verify().abandoned == 50
+    assert slots(bench) <= 2
+
+
+def test_many_dead_acts_are_all_closed_at_once(bench: Bench) -> None:
+    for _ in range(20):
+        bench.log.act("x", "administration")
+    bench.die()
+    AuditLog(bench.folder, bench.signer, ORIGIN).act("y", "administration")
+    assert bench.verify().abandoned == 20
+    assert len(bench.leases()) == 1
+
+
+def test_a_lease_that_cannot_be_written_is_no_act(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = os.pwrite
+
+    def full(handle: int, data: bytes, offset: int) -> int:
+        return real(handle, data[:40] if b'"req"' in data else data, offset)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "pwrite", full)
+        with pytest.raises(AuditUnwritable, match="No space"):
+            bench.some_act()
+    assert bench.phases() == ["genesis"]
+    bench.some_act()
+    assert (bench.phases(), bench.leases()) == (["genesis", "intent", "outcome"], [])
+
+
+def test_a_lease_that_cannot_be_ended_is_left_to_the_next_act(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, act = os.pwrite, bench.log.act("identify", "consultation")
+
+    def failing(handle: int, data: bytes, offset: int) -> int:
+        if handle == act._lease.leases._handle:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return real(handle, data, offset)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "pwrite", failing)
+        with pytest.raises(AuditUnwritable), act:
+            pass
+    assert (bench.phases()[1:], bench.leases()) == (["intent", "outcome"], [act.id])
+    bench.some_act()
+    assert (bench.verify().abandoned, bench.leases()) == (0, [])
+
+
+def test_a_lease_left_before_its_intent_was_written_is_free_again(bench: Bench) -> None:
+    bench.log._lease("a" * 32).drop()
     bench.some_act()
     assert bench.phases() == ["genesis", "intent", "outcome"]
     assert bench.leases() == []
 
 
-def test_a_lease_left_after_its_outcome_is_just_removed(bench: Bench) -> None:
-    req = bench.some_act()
-    (bench.folder / "leases" / req).write_text("")  # as a power cut may leave it
+def test_a_lease_left_after_its_outcome_is_free_again(bench: Bench) -> None:
+    bench.log._lease(bench.some_act()).drop()
     bench.some_act()
     assert bench.phases() == ["genesis", "intent", "outcome", "intent", "outcome"]
     assert bench.leases() == []
     bench.verify()
 
 
-def test_a_lease_whose_note_was_lost_still_closes_its_intent(bench: Bench) -> None:
-    notes = ("", "[]", '{"offset":"x"}', "{", '{"offset":7}', '{"offset":999999}', '{"offset":-5}')
-    for note in notes:
-        act = bench.log.act("identify", "consultation")
-        act._lease.drop()
-        (bench.folder / "leases" / act.id).write_text(note)
-        bench.some_act()
-        assert bench.entries()[-3]["ph"] == "abandoned"
-    assert bench.verify().abandoned == len(notes)
+@pytest.mark.parametrize("offset", [7, 999_999, -5])
+def test_a_wrong_place_in_a_lease_still_closes_its_intent(bench: Bench, offset: int) -> None:
+    act = bench.log.act("identify", "consultation")
+    act._lease.drop()
+    note(bench, json.dumps({"req": act.id, "offset": offset}))
+    bench.some_act()
+    assert bench.entries()[-3]["ph"] == "abandoned"
+    assert bench.verify().abandoned == 1
 
 
-def test_other_files_in_the_folder_are_left_alone(bench: Bench) -> None:
+@pytest.mark.parametrize("text", ["", "[]", "{", '{"offset":1}', '{"req":"a","offset":"x"}'])
+def test_a_slot_that_cannot_be_read_names_no_intent(bench: Bench, text: str) -> None:
     bench.some_act()
-    stray = bench.folder / "leases" / "README"
-    stray.write_text("not a lease")
+    note(bench, text)
     bench.some_act()
-    assert bench.leases() == [stray]
+    assert bench.phases() == ["genesis", *["intent", "outcome"] * 2]
+    assert bench.leases() == []
+
+
+def test_a_file_that_is_gone_is_made_again(bench: Bench) -> None:
+    bench.some_act()
+    (bench.folder / lease.FILE).unlink()
+    with bench.log.act("identify", "consultation") as act:
+        assert bench.leases() == [act.id]
+        (bench.folder / lease.FILE).unlink()
+    assert bench.leases() == []
+    with bench.log.act("identify", "consultation") as act:
+        assert bench.leases() == [act.id]
+    bench.verify()
 
 
 def test_an_id_inside_a_body_does_not_close_an_act(bench: Bench) -> None:
@@ -139,5 +238,5 @@ def test_a_worker_process_does_not_keep_the_lease(bench: Bench) -> None:
     act._lease.drop()
     bench.some_act()
     assert bench.phases()[2] == "abandoned"
-    assert str(bench.folder / "leases" / act.id) not in held
+    assert str(bench.folder / lease.FILE) not in held
     worker.communicate(b"\n")

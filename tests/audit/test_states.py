@@ -17,7 +17,7 @@ from fr_cli.audit.line import read_line
 from fr_cli.audit.log import Act, AuditLog
 from fr_cli.audit.merkle import Frontier
 from fr_cli.audit.verify import verify_log
-from fr_cli.audit.waiting import Turn
+from fr_cli.audit.waiting import Inbox, Turn
 from fr_cli.errors import AuditBroken
 from fr_cli.keys import SigningKey
 from fr_cli.records import Head
@@ -48,10 +48,8 @@ class Log(RuleBasedStateMachine):
         self.keys = 1
 
     def teardown(self) -> None:
-        for act, turn in getattr(self, "left", []):
-            turn.close()
-            self.running.append(act)
-        for act in getattr(self, "running", []):
+        waiting = [act for act, _ in getattr(self, "left", [])]
+        for act in [*waiting, *getattr(self, "running", [])]:
             act._lease.drop()
         if hasattr(self, "home"):
             self.patch.undo()
@@ -71,7 +69,6 @@ class Log(RuleBasedStateMachine):
                 # One that was left under the key before is not taken.
                 assert head or turn._signer != writer.signer
                 head = head or writer.append(turn.draft)
-            turn.close()
             act._lease.end()
             self.done.append(act.id)
             lines = self.log.path.read_bytes().splitlines(keepends=True)
@@ -113,7 +110,7 @@ class Log(RuleBasedStateMachine):
         """Somebody else has the lock, and is to write it."""
         act = self.running.pop(data.draw(st.integers(0, len(self.running) - 1)))
         outcome = act._draft("outcome", act._outcome(None))
-        turn = Turn(outcome, self.log.path, self.log.signer)
+        turn = Turn(outcome, self.log.path.parent, self.log.signer, Inbox())
         turn.wait(0)
         self.left.append((act, turn))
 

@@ -17,7 +17,7 @@ from fr_cli.audit.entry import Draft
 from fr_cli.audit.line import read_line
 from fr_cli.audit.log import Act, AuditLog
 from fr_cli.audit.storage import locked
-from fr_cli.audit.waiting import FILE, Served, Turn
+from fr_cli.audit.waiting import FILE, Inbox, Served, Turn
 from fr_cli.errors import AuditUnwritable
 from fr_cli.keys import SigningKey
 from fr_cli.records import Head
@@ -38,7 +38,7 @@ def draft(number: int = 0, phase: str = "intent") -> Draft:
 
 def left(bench: Bench, number: int = 0, text: Draft | None = None) -> Turn:
     """A turn whose draft is left to others, as by one who finds the lock taken."""
-    turn = Turn(text or draft(number), bench.log.path, bench.signer)
+    turn = Turn(text or draft(number), bench.folder, bench.signer, Inbox())
     turn.wait(0)
     return turn
 
@@ -49,8 +49,6 @@ def told(turn: Turn) -> Head | None:
         turn.wait(0)
     except Served as served:
         return served.head
-    finally:
-        turn.close()
     return None
 
 
@@ -107,7 +105,6 @@ def test_a_holder_that_fails_for_its_own_entry_leaves_those_of_others(bench: Ben
     with bench.log._writer(turn.wait) as writer:
         head = writer.found(turn)
     assert head == bench.log.head() == Head(2, bench.verify().root)
-    turn.close()
 
 
 def test_a_draft_is_left_again_where_it_was_lost(bench: Bench) -> None:
@@ -127,7 +124,6 @@ def test_a_draft_that_is_not_taken_yet_is_not_left_again(bench: Bench) -> None:
     size = queue(bench).stat().st_size
     turn.wait(0)
     assert queue(bench).stat().st_size == size
-    turn.close()
 
 
 def test_a_draft_that_lies_there_twice_is_written_once(bench: Bench) -> None:
@@ -145,13 +141,12 @@ def test_a_draft_that_lies_there_twice_is_written_once(bench: Bench) -> None:
 def test_one_that_has_the_lock_itself_finds_what_another_wrote_for_it(bench: Bench) -> None:
     """The other was killed before it could tell; or its answer does not reach."""
     turn = left(bench)
-    turn.close()
     with bench.log._writer():
         pass
     bench.some_act()
     with bench.log._writer() as writer:
         assert writer.found(turn) == Head(2, root_at(bench, 2))
-        assert writer.found(Turn(draft(), bench.log.path, bench.signer)) is None
+        assert writer.found(Turn(draft(), bench.folder, bench.signer, Inbox())) is None
 
 
 def root_at(bench: Bench, size: int) -> str:
@@ -173,17 +168,16 @@ def test_a_draft_for_the_file_before_an_erasure_is_left_to_its_writer(bench: Ben
     bench.some_act()
     other = bench.log.path.with_name("other")
     other.write_bytes(bench.log.path.read_bytes())
-    turn = left(bench)
+    left(bench)
     other.replace(bench.log.path)
     bench.some_act()
     assert numbers(bench) == []
-    turn.close()
 
 
 def test_a_draft_of_long_ago_is_left_to_its_writer(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    turn = left(bench)
+    left(bench)
     text = queue(bench).read_bytes()
     queue(bench).write_bytes(b"")
     bench.some_act()
@@ -191,23 +185,21 @@ def test_a_draft_of_long_ago_is_left_to_its_writer(
     queue(bench).write_bytes(text)
     bench.some_act()
     assert numbers(bench) == []
-    turn.close()
 
 
 @pytest.mark.parametrize("place", [0, 70, -5])
 def test_a_draft_that_was_changed_is_not_signed(bench: Bench, place: int) -> None:
-    turn = left(bench)
+    left(bench)
     data = bytearray(queue(bench).read_bytes())
     data[place] ^= 1
     queue(bench).write_bytes(bytes(data))
     bench.some_act()
     assert numbers(bench) == []
-    turn.close()
 
 
 @pytest.mark.parametrize("keep", [0, 1, 40, -1])
 def test_a_torn_draft_is_as_none_and_loses_no_other_for_good(bench: Bench, keep: int) -> None:
-    first = left(bench)
+    left(bench)
     torn = queue(bench).read_bytes()[:keep]
     queue(bench).write_bytes(torn)
     second = left(bench, 1)
@@ -217,31 +209,28 @@ def test_a_torn_draft_is_as_none_and_loses_no_other_for_good(bench: Bench, keep:
         bench.some_act()
     assert told(second)
     assert numbers(bench) == [1]
-    first.close()
 
 
 def test_a_draft_under_another_key_is_not_signed(bench: Bench) -> None:
-    stranger = Turn(draft(), bench.log.path, SigningKey.new())
+    stranger = Turn(draft(), bench.folder, SigningKey.new(), Inbox())
     stranger.wait(0)
     bench.some_act()
     assert numbers(bench) == []
-    stranger.close()
 
 
 def test_a_draft_of_another_boot_is_not_written(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its process is dead, and its times would be those of another."""
-    turn = left(bench)
+    left(bench)
     for module in ("entry", "lease", "resuming", "waiting"):
         monkeypatch.setattr(f"fr_cli.audit.{module}.boot_id", lambda: "another-boot")
     bench.some_act()
     assert numbers(bench) == []
-    turn.close()
 
 
 def test_an_answer_of_no_holder_of_the_key_is_not_believed(bench: Bench) -> None:
-    turn, other = left(bench), left(bench, 1)
+    turn = left(bench)
     assert turn.request
     head = Head(9, "A" * 43 + "=")
     forged = [
@@ -254,15 +243,41 @@ def test_an_answer_of_no_holder_of_the_key_is_not_believed(bench: Bench) -> None
         turn.wait(0)
     waiting.answer([(turn.request, head)])
     assert told(turn) == head
+    del turn._inbox
     waiting.answer([(turn.request, head)])  # it has gone
-    other.close()
+
+
+def test_what_came_too_late_for_one_turn_is_not_for_the_next(bench: Bench) -> None:
+    inbox = Inbox()
+    turns = [Turn(draft(number), bench.folder, bench.signer, inbox) for number in range(2)]
+    for turn in turns:
+        turn.wait(0)
+        bench.some_act()
+    assert turns[0].request
+    assert turns[1].request
+    assert turns[0].request.address == turns[1].request.address
+    assert told(turns[1]) is None  # that was for the first
+    head = told(turns[1])
+    assert head
+    assert head.size == 5
+    assert bench.entries()[head.size - 1]["number"] == 1
+
+
+def test_a_fork_hears_for_itself(bench: Bench) -> None:
+    inbox = Inbox()
+    address = inbox.address()
+    child = os.fork()
+    if child == 0:  # pragma: no cover
+        os._exit(10 + (inbox.address() == inbox.address() != address))
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 11
+    waiting._send([(address, b"x")])
+    assert inbox.hear() == b"x"
 
 
 def test_an_outcome_that_a_dead_process_left_closes_its_act(bench: Bench) -> None:
     act = bench.log.act("identify", "consultation")
-    turn = left(bench, text=act._draft("outcome", {"exit": 0, "dec": {}}))
+    left(bench, text=act._draft("outcome", {"exit": 0, "dec": {}}))
     act._lease.drop()
-    turn.close()
     bench.some_act()
     assert bench.phases() == ["genesis", "intent", "outcome", "intent", "outcome"]
     assert (bench.verify().abandoned, bench.leases()) == (0, [])
@@ -270,9 +285,8 @@ def test_an_outcome_that_a_dead_process_left_closes_its_act(bench: Bench) -> Non
 
 def test_an_intent_that_a_dead_process_left_is_closed(bench: Bench) -> None:
     lease = bench.log._lease(REQ)
-    turn = left(bench, text=Draft(cmd="x", act="administration", ph="intent", req=REQ))
+    left(bench, text=Draft(cmd="x", act="administration", ph="intent", req=REQ))
     lease.drop()
-    turn.close()
     bench.some_act()
     assert bench.phases()[:3] == ["genesis", "intent", "abandoned"]
     assert (bench.verify().open_intents, bench.leases()) == ((), [])
@@ -280,12 +294,11 @@ def test_an_intent_that_a_dead_process_left_is_closed(bench: Bench) -> None:
 
 def test_a_draft_that_is_too_long_to_leave_waits_for_the_lock(bench: Bench) -> None:
     long = Draft(cmd="x", act="administration", ph="intent", req=REQ, text="x" * 50_000)
-    turn = Turn(long, bench.log.path, bench.signer)
+    turn = Turn(long, bench.folder, bench.signer, Inbox())
     began = time.monotonic()
     turn.wait(0.01)
     assert time.monotonic() - began >= 0.01
     assert not queue(bench).exists()
-    turn.close()
 
 
 def wait_for_a_draft(bench: Bench) -> None:
@@ -339,7 +352,6 @@ def test_one_that_is_stopped_keeps_nobody_from_writing(bench: Bench) -> None:
     turn = left(bench)
     assert turn.request
     waiting.answer([(turn.request, Head(2, "A" * 43 + "="))] * 1000)  # it hears none of them
-    turn.close()
 
 
 def test_nothing_stays_open(bench: Bench) -> None:
@@ -352,6 +364,7 @@ def test_nothing_stays_open(bench: Bench) -> None:
         assert told(turn)
         with AuditLog(bench.folder, bench.signer, ORIGIN).act("x", "consultation"):
             pass
+    del turn
     assert len(os.listdir("/proc/self/fd")) == before
 
 
@@ -359,7 +372,7 @@ def test_nothing_stays_open(bench: Bench) -> None:
 def test_a_writer_that_cannot_leave_its_draft_says_so(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, call: str
 ) -> None:
-    turn = Turn(draft(), bench.log.path, bench.signer)
+    turn = Turn(draft(), bench.folder, bench.signer, Inbox())
 
     def fail(*given: object, **named: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -374,7 +387,6 @@ def test_a_writer_that_cannot_leave_its_draft_says_so(
         patch.setattr(storage, "lock", lock)
         with pytest.raises(AuditUnwritable, match="No space"), bench.log._writer(turn.wait):
             pass
-    turn.close()
 
 
 def test_a_turn_that_takes_too_long_is_given_up(
@@ -397,7 +409,6 @@ def test_a_rotation_while_others_wait(bench: Bench) -> None:
     with AuditLog(bench.folder, bench.signer, ORIGIN)._writer(late.wait) as writer:
         assert writer.found(late) is None
         writer.append(late.draft)
-    late.close()
     assert numbers(bench) == [0, 1]
     assert len(bench.verify().keys) == 2
 

@@ -85,8 +85,7 @@ def torn_log(fr: Fr) -> None:
 
 
 def dead_act(fr: Fr) -> None:
-    (fr.home / "audit" / "leases").mkdir(exist_ok=True)
-    (fr.home / "audit" / "leases" / ("a" * 32)).write_text("{}\n")
+    (fr.home / "audit" / "running").write_text('{"req":"a","offset":0}\n')
 
 
 def bad_policy(fr: Fr) -> None:
