@@ -10,8 +10,6 @@ from pathlib import Path
 
 from fr_cli.errors import ConfigurationError
 
-#: Where it lies unless something else is said; `RuntimeDirectory=fr` makes the folder.
-SOCKET = Path("/run/fr/fr.sock")
 #: The first handle that systemd hands over.
 _FIRST = 3
 _WAITING = 128
