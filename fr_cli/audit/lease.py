@@ -125,7 +125,7 @@ class Leases:
 
     def dead(self) -> Iterator[Lease]:
         """Those of acts that were cut short, each locked by this process now: end or drop them."""
-        self._open()
+        self._open(os.O_CREAT)
         for slot in sorted(self._named() - self._mine):
             if (there := self._locked(slot)) is not None:
                 lease = Lease(_intent(there), slot, self)

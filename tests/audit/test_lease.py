@@ -207,6 +207,21 @@ def test_a_slot_that_cannot_be_read_names_no_intent(bench: Bench, text: str) -> 
     assert bench.leases() == []
 
 
+def test_two_acts_of_a_process_never_share_a_slot(bench: Bench) -> None:
+    """Whatever the file says."""
+    first = bench.log.act("identify", "consultation")
+    (bench.folder / lease.FILE).write_bytes(b"")
+    second = bench.log.act("identify", "consultation")
+    assert first._lease.slot != second._lease.slot
+    first._lease.drop()
+    assert Leases(bench.folder).take("a" * 32, 0).slot == first._lease.slot
+
+
+def test_what_was_never_opened_is_closed_without_a_word(bench: Bench) -> None:
+    Leases(bench.folder).__del__()
+    assert not (bench.folder / lease.FILE).exists()
+
+
 def test_a_file_that_is_gone_is_made_again(bench: Bench) -> None:
     bench.some_act()
     (bench.folder / lease.FILE).unlink()

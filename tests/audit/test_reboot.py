@@ -8,9 +8,11 @@ import pytest
 
 from fr_cli.audit import lease
 from fr_cli.audit.entry import Draft, parse
+from fr_cli.audit.log import AuditLog
 from fr_cli.audit.writer import Writer
+from fr_cli.keys import SigningKey
 
-from .conftest import Bench
+from .conftest import ORIGIN, Bench
 
 
 def restart(monkeypatch: pytest.MonkeyPatch, boot: str) -> None:
@@ -42,6 +44,29 @@ def test_lost_leases_are_made_good(bench: Bench, monkeypatch: pytest.MonkeyPatch
     assert bench.leases() == []
     bench.some_act()
     assert bench.verify().abandoned == 3
+
+
+@pytest.mark.parametrize("gone", [False, True])
+def test_a_new_key_after_a_power_cut(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, gone: bool
+) -> None:
+    """It is no act, and has no lease of its own."""
+    bench.log.act("identify", "consultation")._lease.drop()
+    if gone:
+        (bench.folder / lease.FILE).unlink()
+    restart(monkeypatch, "another-boot")
+    log = AuditLog(bench.folder, bench.signer, ORIGIN)
+    log.rotate(SigningKey.new())
+    found = bench.verify()
+    assert (found.abandoned, found.open_intents) == (1, ())
+
+
+def test_a_new_key_after_a_power_cut_that_cut_nothing_short(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    restart(monkeypatch, "another-boot")
+    bench.log.rotate(SigningKey.new())
+    assert bench.phases() == ["genesis", "rotation"]
 
 
 def test_a_second_power_cut_on_the_way(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,6 @@
 """Mutation testing: change the code in one place, run the tests, list the changes nobody saw.
 
-    python -m tests.mutation.run merkle log act verify check shapes resuming waiting writer
+    python -m tests.mutation.run merkle log act lease verify check shapes resuming waiting writer
 
 Not run in CI: each mutant takes a run of the tests (a TMPDIR in memory makes it shorter). The
 package is copied, so the working tree is never changed. A mutant is killed by a failing test; by a
@@ -46,6 +46,10 @@ TESTS = {
     "act": [
         "tests/audit/test_log.py", "tests/audit/test_lease.py", "tests/audit/test_waiting.py",
         "tests/audit/test_failing_calls.py",
+    ],
+    "lease": [
+        "tests/audit/test_lease.py", "tests/audit/test_reboot.py",
+        "tests/audit/test_failing_calls.py", "tests/operations/test_doctor.py",
     ],
     "resuming": [
         "tests/audit/test_resuming.py", "tests/audit/test_log.py", "tests/audit/test_crash.py",
