@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Literal
 
-from fr_cli.audit.entry import JSON, Draft, canonical
+from fr_cli.audit.canonical import JSON, canonical
+from fr_cli.audit.entry import Draft
 from fr_cli.audit.lease import Lease
 from fr_cli.audit.line import MAX_LINE
 from fr_cli.errors import INTERRUPTED, AuditUnwritable, FrError
@@ -20,7 +21,6 @@ class Act:
     """An intent that is being carried out; leaving the block writes its outcome.
 
     `exit_code` may be set to what the command will exit with (0, or 100 for some skipped).
-    `head` is the signed head of the outcome, once that is on disk.
     """
 
     def __init__(
@@ -34,13 +34,20 @@ class Act:
         """`record` puts an entry on disk; `repeated` is what each says: for whom, which policy."""
         self.id = lease.intent.req
         self.exit_code = 0
-        self.head: Head | None = None
+        self._head: Head | None = None
         self._record = record
         self.command = command
         self._kind = kind
         self._lease = lease
         self._repeated = repeated
         self._decision: dict[str, JSON] = {}
+
+    @property
+    def head(self) -> Head:
+        """The signed head of the outcome, which is on disk; RuntimeError before the act is over."""
+        if self._head is None:
+            raise RuntimeError("an act has no outcome before its block is left")
+        return self._head
 
     def decide(self, **decision: JSON) -> None:
         """Add to what the outcome will record under `dec`.
@@ -71,10 +78,10 @@ class Act:
         trace: TracebackType | None,
     ) -> Literal[False]:
         try:
-            self.head = self._record(self._draft("outcome", self._outcome(trouble)))
+            self._head = self._record(self._draft("outcome", self._outcome(trouble)))
             self._lease.end()
         except BaseException as failure:
-            if self.head is None:
+            if self._head is None:
                 self._lease.drop()
             if isinstance(failure, AuditUnwritable) or not isinstance(failure, Exception):
                 raise

@@ -7,8 +7,9 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from fr_cli.audit.canonical import parse
 from fr_cli.audit.chunks import Examined, Terms
-from fr_cli.audit.entry import check_fields, parse
+from fr_cli.audit.entry import check_fields
 from fr_cli.audit.history import History
 from fr_cli.audit.line import HeadVerifier, Line, read_line
 from fr_cli.audit.merkle import Frontier

@@ -20,7 +20,8 @@ from functools import lru_cache
 from itertools import islice
 from typing import NamedTuple
 
-from fr_cli.audit.entry import check_fields, parse
+from fr_cli.audit.canonical import parse
+from fr_cli.audit.entry import check_fields
 from fr_cli.audit.line import HeadVerifier, read_line
 from fr_cli.audit.merkle import leaf_hash
 from fr_cli.audit.shapes import Shapes

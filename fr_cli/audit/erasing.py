@@ -17,7 +17,8 @@ import re
 from collections.abc import Callable, Collection
 from contextlib import suppress
 
-from fr_cli.audit.entry import CLOSING, JSON, parse
+from fr_cli.audit.canonical import JSON, parse
+from fr_cli.audit.entry import CLOSING
 from fr_cli.audit.line import read_line
 from fr_cli.audit.merkle import Frontier
 from fr_cli.audit.storage import LOG

@@ -8,7 +8,8 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable
 
-from fr_cli.audit.entry import CLOSING, JSON
+from fr_cli.audit.canonical import JSON
+from fr_cli.audit.entry import CLOSING
 from fr_cli.audit.rotation import PHASE as ROTATION
 
 

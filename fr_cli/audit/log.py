@@ -23,7 +23,8 @@ from pathlib import Path
 from fr_cli.audit import erasing
 from fr_cli.audit.act import Act
 from fr_cli.audit.caching import Notes
-from fr_cli.audit.entry import JSON, KINDS, Draft
+from fr_cli.audit.canonical import JSON
+from fr_cli.audit.entry import KINDS, Draft
 from fr_cli.audit.lease import Lease, Leases
 from fr_cli.audit.reboot import cut_short
 from fr_cli.audit.resuming import key_in_force, last_line
@@ -149,7 +150,6 @@ class AuditLog:
             with self._writer() as writer:
                 erasing.strike(writer, wanted)
             act.decide(erased=len(wanted))
-        assert act.head is not None
         return act.head
 
     def _lease(self, req: str) -> Lease:

@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO
 
-from fr_cli.audit.entry import parse
+from fr_cli.audit.canonical import parse
 from fr_cli.audit.line import Line, lines, read_line
 from fr_cli.audit.note import Note, note_of
 from fr_cli.audit.proof import Paths

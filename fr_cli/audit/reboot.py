@@ -11,7 +11,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from fr_cli.audit.entry import CLOSING, parse
+from fr_cli.audit.canonical import parse
+from fr_cli.audit.entry import CLOSING
 from fr_cli.audit.line import read_line
 
 _PHASE = re.compile(rb'"ph":"([a-z]+)"')

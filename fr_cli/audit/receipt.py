@@ -19,7 +19,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from fr_cli.audit.entry import JSON, check_fields, parse
+from fr_cli.audit.canonical import JSON, parse
+from fr_cli.audit.entry import check_fields
 from fr_cli.audit.line import MAX_LINE
 from fr_cli.audit.merkle import leaf_hash, node_hash
 from fr_cli.audit.note import MAX_NOTE, Note, read_note, strict_base64

@@ -17,7 +17,7 @@ from threading import Lock
 from typing import Any
 
 from fr_cli.audit.backwards import newest_first
-from fr_cli.audit.entry import parse
+from fr_cli.audit.canonical import parse
 from fr_cli.audit.line import read_line
 from fr_cli.errors import AuditBroken
 

@@ -21,7 +21,7 @@ from typing import NamedTuple
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from fr_cli.audit.entry import JSON, parse
+from fr_cli.audit.canonical import JSON, parse
 from fr_cli.audit.line import HeadVerifier, Line
 from fr_cli.keys import SigningKey
 

@@ -15,7 +15,7 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from fr_cli.audit.entry import JSON
+from fr_cli.audit.canonical import JSON
 from fr_cli.audit.line import HEAD, MAX_LINE
 
 #: Shapes that are kept: each costs a millisecond to make and half a microsecond to try.

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from fr_cli.audit.entry import CLOSING, JSON, check_fields, parse
+from fr_cli.audit.canonical import JSON, parse
+from fr_cli.audit.entry import CLOSING, check_fields
 from fr_cli.audit.line import Line
 from fr_cli.errors import AuditBroken, UsageProblem
 from fr_cli.records import utc

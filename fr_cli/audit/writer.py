@@ -17,7 +17,8 @@ from pathlib import Path
 
 from fr_cli.audit import waiting
 from fr_cli.audit.caching import FILE, Notes, State, digest
-from fr_cli.audit.entry import CLOSING, JSON, Draft, parse
+from fr_cli.audit.canonical import JSON, parse
+from fr_cli.audit.entry import CLOSING, Draft
 from fr_cli.audit.line import MAX_LINE, read_line, signed_line
 from fr_cli.audit.merkle import Frontier, leaf_hash
 from fr_cli.audit.resuming import lines_of, same_boot, sync, take_up

@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from fr_cli.audit.entry import parse
+from fr_cli.audit.canonical import parse
 from fr_cli.audit.line import Line
 from fr_cli.audit.note import Note, WitnessKey, read_note, read_vkey
 from fr_cli.audit.reader import Chooser, Log

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from fr_cli.audit.backwards import newest_first
-from fr_cli.audit.entry import parse
+from fr_cli.audit.canonical import parse
 from fr_cli.audit.line import read_line
 from fr_cli.errors import ConfigurationError
 from fr_cli.gallery import backup as files
@@ -61,7 +61,6 @@ def backup(target: Path, key: Path | None, bench: Bench) -> Backup:
                 backup=header.id, subjects=len(copy.keys), references=copy.references,
                 destroyed=[*destroyed],
             )  # fmt: skip
-    assert act.head is not None
     counts = (len(copy.keys), copy.references, size)
     return Backup(header, file, key_file, *counts, destroyed, act.head)
 

@@ -20,7 +20,7 @@ from fr_cli.records import utc
 from fr_cli.site import Site, model_folders, open_site
 
 if TYPE_CHECKING:
-    from fr_cli.audit.entry import JSON
+    from fr_cli.audit.canonical import JSON
     from fr_cli.audit.log import Act, AuditLog
     from fr_cli.authority.identity import Person
     from fr_cli.authority.policy import Limits, Policy

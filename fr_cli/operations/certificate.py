@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from fr_cli.audit.entry import JSON, canonical
+from fr_cli.audit.canonical import JSON, canonical
 from fr_cli.errors import ConfigurationError, OutputFailed
 from fr_cli.keys import SigningKey
 from fr_cli.records import Head, utc

@@ -67,7 +67,6 @@ def compare(first: Path, second: Path, bench: Bench) -> Compared:
         for row in rows:
             better[row.better] += 1
         act.decide(probes=len(rows_a), **better)
-    assert act.head is not None
     return Compared(
         a=a.name,
         b=b.name,

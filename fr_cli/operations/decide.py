@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from fr_cli.audit.entry import JSON
+from fr_cli.audit.canonical import JSON
 from fr_cli.audit.storage import APPENDING, locked
 from fr_cli.casework import decisions as rules
 from fr_cli.casework.decisions import Stage, Verdict
@@ -119,7 +119,6 @@ def decide(order: Order, bench: Bench, ask: Ask | None = None) -> Decided:
         due = rules.due(found.answered, bench.policy.decisions.due_days)
         late = stage != "correction" and datetime.now(UTC) > due
         act.decide(stage=stage, final=final, late=late, decisions=_for_the_log(found, verdicts))
-    assert act.head is not None
     return Decided(
         search_id=found.id,
         verdicts={known[uid]: verdicts[uid] for uid in _subjects(found) if uid in verdicts},
@@ -161,7 +160,6 @@ def pending(bench: Bench) -> Pending:
                 )
             )
         act.decide(pending=len(rows), overdue=sum(one.overdue for one in rows))
-    assert act.head is not None
     return Pending(rows, purged, act.head)
 
 

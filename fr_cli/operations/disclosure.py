@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fr_cli.audit.entry import JSON
+from fr_cli.audit.canonical import JSON
 from fr_cli.audit.line import Line
 from fr_cli.audit.note import Note
 from fr_cli.audit.reader import Reading
@@ -64,7 +64,6 @@ def export(
             head = found.note.head
             act.decide(entries=len(reading.chosen), sums=sums, size=head.size, root=head.root)
         draft.rename(out)
-    assert act.head is not None
     entries = len(reading.chosen)
     return Bundle(out, len(found.acts), entries, files, sums, found.note, act.head)
 

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from fr_cli.audit.entry import JSON
+from fr_cli.audit.canonical import JSON
 from fr_cli.audit.show import acts, moment
 from fr_cli.casework.searches import COMMANDS, Search, follow
 from fr_cli.operations.audit import log_of
@@ -70,7 +70,6 @@ def watch(since: str, until: str, bench: Bench, listener: Listener) -> Watched:
         allowed = evaluation.fpir if evaluation else None
         result = drift(found, earlier, allowed)
         act.decide(verdict=result.verdict, searches=len(found), lists=result.lists.cases)
-    assert act.head is not None
     return Watched(
         since=begin,
         until=end,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from fr_cli.audit.entry import JSON, parse
+from fr_cli.audit.canonical import JSON, parse
 from fr_cli.audit.log import Act
 from fr_cli.audit.merkle import root_of
 from fr_cli.audit.reader import Log

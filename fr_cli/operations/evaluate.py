@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from fr_cli.audit.entry import JSON
+from fr_cli.audit.canonical import JSON
 from fr_cli.errors import DONE_WITH_SKIPS, TargetMissed, UsageProblem
 from fr_cli.operations import calibration_files, fitting, in_force, suspects
 from fr_cli.operations.bench import Bench

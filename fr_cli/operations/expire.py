@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from fr_cli.audit.entry import JSON
+from fr_cli.audit.canonical import JSON
 from fr_cli.audit.expiry import DEFAULT, expired
 from fr_cli.audit.show import acts
 from fr_cli.operations.audit import log_of
@@ -55,7 +55,6 @@ def expire(bench: Bench, listener: Listener, *, dry_run: bool = False) -> Expire
             bench.audit.erase(batch, "retention")
         act.decide(acts=len(found.over), entries=found.entries, kept=found.kept.total())
         act.decide(**known.repeated())
-    assert act.head is not None
     return ExpireReport(
         dry_run=dry_run,
         acts=len(found.over),

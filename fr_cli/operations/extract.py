@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from fr_cli.audit.entry import JSON
+from fr_cli.audit.canonical import JSON
 from fr_cli.audit.note import Note
 from fr_cli.audit.show import ActRecord, Filter, acts, moment
 from fr_cli.casework.searches import Verifiers
@@ -90,7 +90,6 @@ def show(
                 found += 1
         # Random ids, so that the log says who was asked for without naming them.
         act.decide(acts=found, asked_for=sorted(ids)[:50])
-    assert act.head is not None
     ordered = sorted(kept, key=lambda one: one.seqs[0])
     return Shown(ordered, found - len(kept), reading.note, act.head)
 
@@ -183,7 +182,6 @@ def extract(
         found.sort(key=lambda one: one.seq)
         rows = [replace(one, verified_by=deciding.of(one.act)) for one in found]
         act.decide(acts=len(rows))
-    assert act.head is not None
     return Extract(rows, reading.note, act.head)
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fr_cli.audit.entry import JSON
+from fr_cli.audit.canonical import JSON
 from fr_cli.audit.log import Act
 from fr_cli.casework.samples import CORRECT, FINDINGS, UNCLEAR
 from fr_cli.casework.watchlists import named
@@ -87,7 +87,6 @@ def record(table: Path, bench: Bench, listener: Listener) -> tuple[Drawn, Head]:
             )
         sample.findings = _checked(rows, sample)
         _write(sample, act)
-    assert act.head is not None
     return sample, act.head
 
 
@@ -103,7 +102,6 @@ def result(sample_id: str, bench: Bench, listener: Listener) -> Outcome:
         parts, wrong = _rates(sample)
         found = Counter(sample.findings.values())
         act.decide(drawn=len(sample.order), wrong=_wrong(found), unclear=found[UNCLEAR])
-    assert act.head is not None
     return Outcome(sample.id, sample.at, parts, _listed(found), wrong, act.head)
 
 

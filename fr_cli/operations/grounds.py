@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Sequence
 
-from fr_cli.audit.entry import JSON
+from fr_cli.audit.canonical import JSON
 from fr_cli.authority.circumstances import Circumstances, allow
 from fr_cli.errors import ConfigurationError, UsageProblem
 from fr_cli.operations.bench import Bench

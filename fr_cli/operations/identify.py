@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
 
-from fr_cli.audit.entry import JSON
+from fr_cli.audit.canonical import JSON
 from fr_cli.authority.circumstances import NOTHING_SAID, Circumstances
 from fr_cli.decision.answer import Answer, decide
 from fr_cli.errors import UsageProblem
@@ -136,7 +136,6 @@ def identify(question: Question, bench: Bench) -> Identification:
             evaluation=evaluation,
             **_for_the_log(answer, compared, bench),
         )
-    assert act.head is not None
     sheet = Sheet(
         portrait=portrait,
         origins=origins,

@@ -18,7 +18,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from fr_cli.audit.entry import JSON, canonical
+from fr_cli.audit.canonical import JSON, canonical
 from fr_cli.decision.answer import Answer
 from fr_cli.disk import write_whole
 from fr_cli.errors import ConfigurationError, FrError, OutputFailed

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from fr_cli.audit.entry import JSON
+from fr_cli.audit.canonical import JSON
 from fr_cli.casework import outcomes as rules
 from fr_cli.casework.outcomes import Outcome
 from fr_cli.casework.searches import Search
@@ -47,6 +47,5 @@ def record(search: str, what: str, reason: str, bench: Bench, *, instead_of: str
             raise leaked()
         rules.check(what, instead_of, found.outcomes, listed=bool(found.candidates))
         act.decide(what=what, **({"instead_of": instead_of} if instead_of else {}))
-    assert act.head is not None
     new = Outcome(act.id, "", bench.person, what, instead_of, reason)
     return Recorded(found.id, what, rules.standing([*found.outcomes, new]), act.head)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from fr_cli.audit.entry import JSON
+from fr_cli.audit.canonical import JSON
 from fr_cli.audit.show import ActRecord, Filter, acts, moment
 from fr_cli.authority.identity import Person
 from fr_cli.casework import decisions as rules
@@ -93,7 +93,6 @@ def oversee(since: str, until: str, bench: Bench, listener: Listener) -> Oversig
         overdue = [*_overdue(searches.values(), bench.policy.decisions.due_days, now)]
         evaluation, trouble = _evaluation(bench)
         act.decide(searches=counts.all.asked, lists=counts.all.lists, overdue=len(overdue))
-    assert act.head is not None
     return Oversight(
         since=begin,
         until=end,

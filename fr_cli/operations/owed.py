@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from fr_cli.audit.backwards import newest_first
-from fr_cli.audit.entry import JSON, parse
+from fr_cli.audit.canonical import JSON, parse
 from fr_cli.audit.erasing import COMMAND as ERASE
 from fr_cli.audit.line import read_line
 from fr_cli.errors import AuditBroken

@@ -83,7 +83,6 @@ def put(file: Path, bench: Bench) -> Put:
         _write(copy, data)
     else:
         copy.unlink(missing_ok=True)
-    assert act.head is not None
     return Put(digest, bench.policy_digest, changes, act.head)
 
 

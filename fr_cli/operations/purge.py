@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from fr_cli.audit.entry import JSON
+from fr_cli.audit.canonical import JSON
 from fr_cli.audit.log import Act
 from fr_cli.errors import NotAllowed, SubjectUnknown, UsageProblem
 from fr_cli.gallery import purging, suppression
@@ -109,7 +109,6 @@ def purge(order: Order, bench: Bench) -> PurgeReport:
                 epoch=done.epoch,
                 grade=GRADE,
             )
-        assert act.head is not None
         what = _certified(order, done) | {"act": act.id, "policy": bench.policy_digest}
         certificate = certify(what, bench.site.origin, act.head, bench.audit.signer, complete_after)
         file.write(certificate)

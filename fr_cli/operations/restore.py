@@ -104,7 +104,6 @@ def restore(
                 left_out_references=left_out.references, damaged=damaged, unknown=unknown,
                 log_knew=gone.later is not None, generation=generation,
             )  # fmt: skip
-    assert act.head is not None
     return Restored(
         header, subjects, references, left_out, damaged, unknown, gone.later is not None,
         generation, act.head,
@@ -247,7 +246,6 @@ def accept(reason: str, bench: Bench, listener: Listener) -> Accepted:
                 subjects=subjects, references=references, purged_again=len(again),
                 generation=generation,
             )  # fmt: skip
-    assert act.head is not None
     return Accepted(subjects, references, len(again), generation, act.head)
 
 

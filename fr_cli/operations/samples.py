@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
-from fr_cli.audit.entry import JSON
+from fr_cli.audit.canonical import JSON
 from fr_cli.audit.log import Act
 from fr_cli.audit.merkle import root_of
 from fr_cli.casework import samples as rules
@@ -101,7 +101,6 @@ def draw(order: Order, bench: Bench, listener: Listener) -> Sample:
             photos=sum(bool(one.face) for one in items), root=root_of(uid for _, uid in ids),
             frame_root=root_of(sorted(f"{uid}/{name}" for uid, name in names.items())),
         )  # fmt: skip
-    assert act.head is not None
     return Sample(act.id, seed, strata, items, names, bench.policy.keep_photos, act.head)
 
 

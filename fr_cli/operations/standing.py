@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fr_cli.audit.backwards import newest_first
-from fr_cli.audit.entry import JSON, parse
+from fr_cli.audit.canonical import JSON, parse
 from fr_cli.audit.line import read_line
 from fr_cli.audit.log import Act
 from fr_cli.errors import AuditBroken, GalleryDamaged

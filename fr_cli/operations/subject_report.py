@@ -126,7 +126,6 @@ def report_on(
             acts=len(touched),
             asked_for=sorted(ids)[:50],
         )
-    assert act.head is not None
     return SubjectReport(subject, recipient, person, seen, touched, act.head)
 
 

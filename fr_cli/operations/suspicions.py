@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from fr_cli.audit.entry import JSON
+from fr_cli.audit.canonical import JSON
 from fr_cli.casework.suspicions import Neighbour, Suspicion, suspicions
 from fr_cli.decision.calibration import Calibration, score_of
 from fr_cli.decision.threshold import Threshold, threshold_for
@@ -78,7 +78,6 @@ def search(sample_id: str, bench: Bench, listener: Listener) -> Searched:
             calibration=bench.calibration_digest, threshold=f"{threshold.score:.4f}",
             found=dict(Counter(one.kind for one in found)),
         )  # fmt: skip
-    assert act.head is not None
     return Searched(
         sample.id, searched, references,
         {uid: number for number, uid in enumerate(sample.order, start=1)},

@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from fr_cli.audit.entry import JSON
+from fr_cli.audit.canonical import JSON
 from fr_cli.errors import UsageProblem
 from fr_cli.operations.labelled import Enrolled, Labelled, Sample
 from fr_cli.operations.study import Protocol, Study, protocol_of

@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 
 from fr_cli.audit.backwards import newest_first
-from fr_cli.audit.entry import JSON, parse
+from fr_cli.audit.canonical import JSON, parse
 from fr_cli.audit.line import read_line
 from fr_cli.authority.approval import Request
 from fr_cli.errors import AuditBroken, NotAllowed

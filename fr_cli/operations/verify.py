@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from fr_cli.audit.entry import JSON
+from fr_cli.audit.canonical import JSON
 from fr_cli.authority.circumstances import NOTHING_SAID, Circumstances
 from fr_cli.decision.calibration import score_of
 from fr_cli.errors import ConfigurationError
@@ -84,7 +84,6 @@ def verify(
             model=bench.fingerprint,
             calibration=bench.calibration_digest,
         )
-    assert act.head is not None
     return Verification(
         grounds={**why, "legal_basis": basis},
         subject_id=subject_id,

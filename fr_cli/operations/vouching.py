@@ -6,7 +6,7 @@ import base64
 import binascii
 from collections.abc import Mapping
 
-from fr_cli.audit.entry import parse
+from fr_cli.audit.canonical import parse
 from fr_cli.operations.bench import Bench
 
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 
-from fr_cli.audit.entry import JSON
+from fr_cli.audit.canonical import JSON
 from fr_cli.audit.log import Act
 from fr_cli.audit.merkle import root_of
 from fr_cli.casework import watchlists as rules
@@ -160,7 +160,6 @@ def close(name: str | None, reason: str, bench: Bench) -> Closed:
         uids = [one.uid for one in ending]
         lists.close(store, uids, now)
         act.decide(closed=uids, removed=len(gone), root=root_of(sorted(gone)))
-    assert act.head is not None
     after = tuple(replace(one, members=0, closed_at=now) for one in ending)
     return Closed(after, len(gone), act.head)
 
@@ -211,7 +210,6 @@ def _decide(act: Act, one: Watchlist, changed: Mapping[int, str], **count: JSON)
 def _changed(
     act: Act, one: Watchlist, selected: Mapping[int, str], changed: int, dry_run: bool
 ) -> Changed:
-    assert act.head is not None
     return Changed(one, len(selected), changed, len(selected) - changed, dry_run, act.head)
 
 

@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fr_cli.audit.entry import JSON
+from fr_cli.audit.canonical import JSON
 from fr_cli.errors import ConfigurationError
 from fr_cli.gallery.warm import Warm
 from fr_cli.keys import Passphrase, SigningKey, SiteKey

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-from fr_cli.audit.entry import JSON
+from fr_cli.audit.canonical import JSON
 
 _CREDENTIALS = struct.Struct("3i")
 #: A handle of the process that connected (Linux 6.5); Python 3.11 has no name for it.

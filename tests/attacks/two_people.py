@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import yaml
 
-from fr_cli.audit.entry import JSON
+from fr_cli.audit.canonical import JSON
 from fr_cli.authority.approval import Request
 from fr_cli.authority.policy import default_policy
 from fr_cli.cli.output import plain

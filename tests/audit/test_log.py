@@ -72,7 +72,8 @@ def test_the_intent_is_written_before_the_body_and_the_outcome_before_it_is_left
     with bench.log.act("identify", "consultation", why={"case": "CR/1", "reason": "x"}) as act:
         assert bench.phases() == ["genesis", "intent"]
         assert bench.leases() == [act.id]
-        assert getattr(act, "head") is None  # noqa: B009  (the checker would believe it for ever)
+        with pytest.raises(RuntimeError, match="before its block is left"):
+            _ = act.head
         act.decide(result="no_candidate")
         act.decide(cands=[])
     assert bench.phases() == ["genesis", "intent", "outcome"]

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fr_cli.audit.entry import Draft, canonical, check_fields, parse
+from fr_cli.audit.canonical import canonical, parse
+from fr_cli.audit.entry import Draft, check_fields
 from fr_cli.audit.line import read_line, signed_line
 from fr_cli.audit.shapes import MAX_SHAPES, Shapes
 from fr_cli.keys import SigningKey

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from fr_cli.audit import entry
+from fr_cli.audit.canonical import JSON
 from fr_cli.audit.line import read_line, signed_line
 from fr_cli.audit.log import AuditLog
 from fr_cli.audit.merkle import Frontier, leaf_hash
@@ -36,7 +37,7 @@ def identified(log: AuditLog, case: str, *subjects: str, user: str = "") -> str:
     with log.act(
         "identify", "consultation", why={"case": case, "reason": "test"}, watchlist=""
     ) as act:
-        found: list[entry.JSON] = [
+        found: list[JSON] = [
             {"rank": rank, "subject": subject, "reference": "e" * 32, "score": "0.7000"}
             for rank, subject in enumerate(subjects, start=1)
         ]

@@ -26,7 +26,8 @@ from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from typing import Any
 
-from fr_cli.audit.entry import Draft, parse
+from fr_cli.audit.canonical import parse
+from fr_cli.audit.entry import Draft
 from fr_cli.audit.line import checkpoint, signed_line
 from fr_cli.audit.log import AuditLog
 from fr_cli.audit.merkle import Frontier, leaf_hash

@@ -17,7 +17,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from fr_cli.audit.entry import JSON, Draft, canonical, parse
+from fr_cli.audit.canonical import JSON, canonical, parse
+from fr_cli.audit.entry import Draft
 from fr_cli.audit.line import signed_line
 from fr_cli.audit.recent import Recent, newest_time
 from fr_cli.keys import SigningKey

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from fr_cli.audit import entry as entries
-from fr_cli.audit.entry import JSON
+from fr_cli.audit.canonical import JSON
 from fr_cli.errors import NotAllowed, PhotoUnreadable
 from fr_cli.operations import bench
 from fr_cli.operations.bench import Bench

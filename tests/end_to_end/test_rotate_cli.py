@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import rfc8785
 
-from fr_cli.audit.entry import parse
+from fr_cli.audit.canonical import parse
 from fr_cli.keys import load_public_key, signing
 from tests.conftest import Fr, Result
 

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from fr_cli.audit.entry import JSON
+from fr_cli.audit.canonical import JSON
 from fr_cli.casework.decisions import Verdict
 from fr_cli.errors import FrError
 from fr_cli.gallery.store import Store

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from fr_cli.audit.entry import JSON
+from fr_cli.audit.canonical import JSON
 from fr_cli.casework import decisions as rules
 from fr_cli.casework.searches import Search
 from fr_cli.errors import NoFace, NotAllowed

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from fr_cli.audit.entry import JSON
+from fr_cli.audit.canonical import JSON
 from fr_cli.operations.bench import Bench
 from tests.conftest import ENROLLED, GROUNDS, MATED, STRANGER, Fr, jpeg, photo, small
 from tests.operations.test_in_force import put

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from fr_cli.audit.entry import JSON
+from fr_cli.audit.canonical import JSON
 from fr_cli.audit.log import AuditLog
 from fr_cli.errors import AuditBroken, ConfigurationError
 from fr_cli.keys import SigningKey

@@ -9,7 +9,7 @@ import pytest
 
 import fr_cli
 from fr_cli.audit.backwards import newest_first
-from fr_cli.audit.entry import JSON
+from fr_cli.audit.canonical import JSON
 from fr_cli.audit.log import AuditLog
 from fr_cli.errors import AuditBroken
 from fr_cli.keys import SigningKey
