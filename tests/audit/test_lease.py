@@ -229,8 +229,10 @@ def test_a_file_that_is_gone_is_made_again(bench: Bench) -> None:
         assert bench.leases() == [act.id]
         (bench.folder / lease.FILE).unlink()
     assert bench.leases() == []
+    before = len(os.listdir("/proc/self/fd"))
     with bench.log.act("identify", "consultation") as act:
         assert bench.leases() == [act.id]
+    assert len(os.listdir("/proc/self/fd")) == before
     bench.verify()
 
 

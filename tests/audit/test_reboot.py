@@ -70,6 +70,31 @@ def test_a_new_key_after_a_power_cut_that_cut_nothing_short(
     assert bench.phases() == ["genesis", "rotation"]
 
 
+def test_what_was_cut_short_is_on_disk_before_anything_new_is(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a second power cut could leave a line of this boot, and nothing of those acts."""
+    cut = cut_the_power(bench)
+    (bench.folder / lease.FILE).unlink()
+    bench.log = AuditLog(bench.folder, bench.signer, ORIGIN)
+    done, fsync, write = list[str](), os.fsync, os.write
+
+    def synced(handle: int) -> None:
+        done.append("synced")
+        fsync(handle)
+
+    def written(handle: int, data: bytes) -> int:
+        done.append("written")
+        return write(handle, data)
+
+    restart(monkeypatch, "another-boot")
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(os, "write", written)
+    bench.some_act()
+    assert done.index("written") == 2 * len(cut)  # the file and its folder for each
+    assert bench.verify().abandoned == len(cut)
+
+
 def test_a_second_power_cut_on_the_way(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     cut_the_power(bench)
     real, calls = Writer.append, list[str]()
