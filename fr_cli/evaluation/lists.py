@@ -6,21 +6,24 @@ Two measures come from them without another search: how long a list of false can
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain, islice
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fr_cli.evaluation.impostors import Fusion
-from fr_cli.evaluation.protocol import People, Vector, blocks
+from fr_cli.evaluation.batched import People, Places, Scores, blocks
+from fr_cli.evaluation.protocol import Vector
 
 #: Subjects that are kept of each probe.
 LONGEST = 50
-#: Slabs of the gallery for each of them.
-_SLABS = 2
+#: Heaps of people for each of them.
+_HEAPS = 2
+#: Chunks of the gallery that are looked at together, at first.
+_HELD = 10
 
-Places = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,37 +65,72 @@ def candidate_lists(
     """
     if not reference_subjects:
         raise ValueError("there is no reference to compare with")
-    people = People(references, reference_subjects)
-    aliases = people.aliases(excluded)
+    people = People(references, reference_subjects, excluded)
     kept = min(LONGEST, len(people.place))
     scores = np.full((len(probes), kept), -np.inf)
     subjects = np.full((len(probes), kept), -1, np.int64)
-    usable = [place for place, probe in enumerate(probes) if probe is not None]
-    for block in blocks(usable, len(references)):
-        templates = np.stack([probe for place in block if (probe := probes[place]) is not None])
-        found = people.scores(people.cosines(templates), fusion)
-        for column, place in enumerate(block):
-            name = probe_subjects[place]
-            own = [people.place[name]] if name in people.place else []
-            found[[*own, *aliases.get(name, [])], column] = -np.inf
-        scores[block], best = _best(found, kept)
-        subjects[block] = np.where(np.isfinite(scores[block]), best, -1)
+    usable = np.array([place for place, probe in enumerate(probes) if probe is not None], np.int64)
+    vectors = np.array([probes[place] for place in usable], np.float32)
+    names = [probe_subjects[place] for place in usable]
+    for block in blocks(len(usable)):
+        found = people.search(vectors[block], names[block], fusion, held=_HELD)
+        scores[usable[block]], subjects[usable[block]] = _best(found, kept, people.chunks)
     _, numbers = np.unique(np.array(probe_subjects), return_inverse=True)
     return Lists(
         scores, subjects, numbers.astype(np.int64), len(people.place), len(reference_subjects)
     )
 
 
-def _best(scores: NDArray[np.floating], kept: int) -> tuple[NDArray[np.floating], Places]:
-    """The `kept` highest cosines of each column (S, b), falling, and their rows: (b, kept) both."""
-    # What is kept is not below the lowest of the `kept` highest slabs of rows: all but some dozen
-    # rows are only compared with that, and these are put in order, column by column, in one sort.
-    step = max(1, len(scores) // (_SLABS * kept))
-    tops = np.stack([scores[at : at + step].max(axis=0) for at in range(0, len(scores), step)])
-    reaching = np.flatnonzero(scores >= np.partition(tops, -kept, axis=0)[-kept])
-    rows, columns = np.divmod(reaching, scores.shape[1])
-    values = scores[rows, columns]
-    order = np.argsort(4.0 * columns - np.maximum(values, -2), kind="stable")
-    starts = np.searchsorted(columns[order], np.arange(scores.shape[1]))
-    first = order[starts[:, None] + np.arange(kept)]
-    return values[first], rows[first]
+def _best(
+    found: Iterator[tuple[int, Scores]], kept: int, chunks: int
+) -> tuple[Scores, Places]:
+    """The `kept` highest scores of each probe, falling, and whose they are: (b, kept) both.
+
+    `found` are the scores of some people after the other, as of `People.search`, in so many
+    chunks. Ties by place; −inf and −1 past the end.
+    """
+    # Of people in heaps, the `kept` highest are not below the lowest of the `kept` highest heaps:
+    # all but some dozen are only compared with that.
+    first, tops = [], []
+    for start, scores in islice(found, _HELD):
+        heaps = min(-(-_HEAPS * kept // min(chunks, _HELD)), len(scores))
+        whole = scores[: len(scores) // heaps * heaps]
+        tops.append(whole.reshape(-1, heaps, scores.shape[1]).max(axis=0))
+        first.append((start, scores))
+    highest = np.concatenate(tops)
+    floor = np.full_like(highest[0], -np.inf)
+    if len(highest) > kept:
+        floor = np.nextafter(np.partition(highest, -kept, axis=0)[-kept], floor)
+    probes = len(floor)
+    hits: list[tuple[Places, Places, Scores]] = []
+    for start, scores in chain(first, found):
+        above = np.flatnonzero(scores > floor)
+        rows = above // probes
+        hits.append((above - rows * probes, start + rows, scores.reshape(-1)[above]))
+        if sum(len(columns) for columns, _, _ in hits) > 2 * kept * probes:
+            values, places = _falling(hits, probes, kept)
+            hits = [(np.repeat(np.arange(probes), kept), places.reshape(-1), values.reshape(-1))]
+            # A later one that is as high as the last would stand behind it.
+            floor = values[:, -1].copy()
+    return _falling(hits, probes, kept)
+
+
+def _falling(
+    hits: list[tuple[Places, Places, Scores]], probes: int, kept: int
+) -> tuple[Scores, Places]:
+    """Columns, places and scores in any order of columns → (b, kept) scores, falling, and places."""
+    columns, places, scores = map(np.concatenate, zip(*hits, strict=True))
+    order = np.argsort(columns.astype(np.int16), kind="stable")  # short: counted, not compared
+    counts = np.bincount(columns, minlength=probes)
+    width = max(kept, counts.max())
+    starts = np.arange(probes) * width - (np.cumsum(counts) - counts)
+    at = np.arange(len(order)) + np.repeat(starts, counts)
+    falling = np.full((probes, width), np.inf, scores.dtype)
+    whose = np.full((probes, width), -1)
+    falling.reshape(-1)[at], whose.reshape(-1)[at] = -scores[order], places[order]
+    best = np.argsort(falling, axis=1)[:, : kept + 1]
+    top = np.take_along_axis(falling, best, axis=1)
+    tied = np.any((top[:, 1:] == top[:, :-1]) & np.isfinite(top[:, 1:]), axis=1)
+    best[tied] = np.argsort(falling[tied], axis=1, kind="stable")[:, : kept + 1]
+    best = best[:, :kept]
+    return -np.take_along_axis(falling, best, axis=1), np.take_along_axis(whose, best, axis=1)

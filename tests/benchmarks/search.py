@@ -191,7 +191,7 @@ def _batched(size: int, dimension: int, each: int) -> None:
     import numpy as np
 
     from fr_cli.evaluation.lists import candidate_lists
-    from fr_cli.evaluation.protocol import leave_one_out, search_all
+    from fr_cli.evaluation.protocol import leave_one_out, search_galleries
 
     count = 200_000_000 // size
     references, probes = _vectors(size, dimension, 1), list(_vectors(count, dimension, 2))
