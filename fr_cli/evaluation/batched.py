@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from fr_cli.evaluation.impostors import Fusion
 
 #: Rows of a chunk, unless one person has more, and probes of a block: 2 MB of float32.
-_ROWS, _PROBES = 1024, 640
+import os
+_ROWS, _PROBES = int(os.environ.get('R','10240')), int(os.environ.get('B','320'))
 #: Rows and columns of a product, at least. Some BLAS reckon a smaller one in another order, to
 #: other last bits: a copy of the mate's photograph under another name would no longer tie with it.
 _LEAST = 128
@@ -51,7 +52,7 @@ class People:
             np.array(subjects), return_inverse=True, return_counts=True
         )
         falling = np.argsort(-counts, kind="stable")
-        self.place = {name: index for index, name in enumerate(names[falling].tolist())}
+        self.place = dict(zip(names[falling].tolist(), range(len(names)), strict=True))
         self._counts = counts[falling]
         self._starts = np.cumsum(self._counts) - self._counts
         place = np.argsort(falling)[whose]  # of the subject of each reference
@@ -79,18 +80,14 @@ class People:
                 self._aliases.setdefault(name, []).extend(others)
         self._room = np.empty(0, np.float32)
 
-    @property
-    def chunks(self) -> int:
-        """In how many pieces a search finds its scores."""
-        return len(self._chunks)
-
     def own(self, names: Sequence[str]) -> Places:
         """The place of each name, −1 for who has no reference."""
         return np.array([self.place.get(name, -1) for name in names], np.int64)
 
     def places(self, gallery: Collection[str]) -> Places:
         """The places of a gallery's subjects, of those who have a reference."""
-        return np.array([place for name, place in self.place.items() if name in gallery], np.int64)
+        inside = map(gallery.__contains__, self.place)
+        return np.flatnonzero(np.fromiter(inside, bool, len(self.place)))
 
     def mates(
         self, probes: Vectors, own: Places, fusion: Fusion, itself: Places | None = None
@@ -127,33 +124,27 @@ class People:
         return found
 
     def search(
-        self, probes: Vectors, names: Sequence[str], fusion: Fusion, held: int = 1
+        self, probes: Vectors, names: Sequence[str], fusion: Fusion
     ) -> Iterator[tuple[int, Scores]]:
         """The scores of probes (b, d) with everybody: some people at a time, the whole gallery.
 
         Yields the place of the first and scores (s, b), −inf for a probe's own subject and those
-        that it is not compared with; in memory that is used again by those `held` turns later.
+        that it is not compared with; in memory that the next ones use again.
         """
         places, columns = self._left_out(names)
         wide = np.ascontiguousarray(_padded(probes).T)  # as the product wants it
-        rooms = self._rooms(held, wide.shape[1])
-        for number, (people, rows, turns) in enumerate(self._chunks):
+        for people, rows, turns in self._chunks:
             references = _padded(self._references[rows])
-            cosines = np.matmul(references, wide, out=rooms[number % held][: len(references)])
+            cells = len(references) * wide.shape[1]
+            if self._room.size < cells:
+                self._room = np.empty(len(references) * max(_PROBES, wide.shape[1]), np.float32)
+            cosines = np.matmul(references, wide, out=self._room[:cells].reshape(len(references), -1))
             scores = self._fused(cosines[:, : len(probes)], turns, fusion)
             if fusion == "mean":
                 scores /= self._counts[people, None]
             here = slice(*np.searchsorted(places, [people.start, people.stop]))
             scores[places[here] - people.start, columns[here]] = -np.inf
             yield people.start, scores
-
-    def _rooms(self, held: int, columns: int) -> Vectors:
-        """For the cosines of so many chunks: never filled, so that it costs no more than is used."""
-        rows = max(_LEAST, *(rows.stop - rows.start for _, rows, _ in self._chunks))
-        cells = held * rows * columns
-        if self._room.size < cells:
-            self._room = np.empty(cells, np.float32)
-        return self._room[:cells].reshape(held, rows, columns)
 
     def _left_out(self, names: Sequence[str]) -> tuple[Places, Places]:
         """Place and column of what does not count, by place."""
@@ -185,9 +176,8 @@ class People:
 
 
 def blocks(probes: int) -> list[slice]:
-    """So many probes in blocks of much the same size, that none is small."""
-    count = -(-probes // _PROBES)
-    return [slice(probes * i // count, probes * (i + 1) // count) for i in range(count)]
+    """So many probes in blocks for `People.search`."""
+    return [slice(at, min(at + _PROBES, probes)) for at in range(0, probes, _PROBES)]
 
 
 def _padded(vectors: Vectors) -> Vectors:

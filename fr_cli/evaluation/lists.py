@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain, islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,8 +20,6 @@ from fr_cli.evaluation.protocol import Vector
 LONGEST = 50
 #: Heaps of people for each of them.
 _HEAPS = 2
-#: Chunks of the gallery that are looked at together, at first.
-_HELD = 10
 
 
 
@@ -73,46 +70,53 @@ def candidate_lists(
     vectors = np.array([probes[place] for place in usable], np.float32)
     names = [probe_subjects[place] for place in usable]
     for block in blocks(len(usable)):
-        found = people.search(vectors[block], names[block], fusion, held=_HELD)
-        scores[usable[block]], subjects[usable[block]] = _best(found, kept, people.chunks)
+        found = people.search(vectors[block], names[block], fusion)
+        scores[usable[block]], subjects[usable[block]] = _best(found, kept)
     _, numbers = np.unique(np.array(probe_subjects), return_inverse=True)
     return Lists(
         scores, subjects, numbers.astype(np.int64), len(people.place), len(reference_subjects)
     )
 
 
-def _best(
-    found: Iterator[tuple[int, Scores]], kept: int, chunks: int
-) -> tuple[Scores, Places]:
+def _best(found: Iterator[tuple[int, Scores]], kept: int) -> tuple[Scores, Places]:
     """The `kept` highest scores of each probe, falling, and whose they are: (b, kept) both.
 
-    `found` are the scores of some people after the other, as of `People.search`, in so many
-    chunks. Ties by place; −inf and −1 past the end.
+    `found` is what `People.search` found. Ties by place; −inf and −1 past the end.
     """
-    # Of people in heaps, the `kept` highest are not below the lowest of the `kept` highest heaps:
-    # all but some dozen are only compared with that.
-    first, tops = [], []
-    for start, scores in islice(found, _HELD):
-        heaps = min(-(-_HEAPS * kept // min(chunks, _HELD)), len(scores))
-        whole = scores[: len(scores) // heaps * heaps]
-        tops.append(whole.reshape(-1, heaps, scores.shape[1]).max(axis=0))
-        first.append((start, scores))
-    highest = np.concatenate(tops)
-    floor = np.full_like(highest[0], -np.inf)
-    if len(highest) > kept:
-        floor = np.nextafter(np.partition(highest, -kept, axis=0)[-kept], floor)
-    probes = len(floor)
     hits: list[tuple[Places, Places, Scores]] = []
-    for start, scores in chain(first, found):
-        above = np.flatnonzero(scores > floor)
+    waiting = 0
+    for first, scores in found:
+        probes = scores.shape[1]
+        if not first:
+            floor = _floor(scores, kept)
+            room = np.empty(0, bool)
+        if room.size < scores.size:
+            room = np.empty(scores.size, bool)
+        reached = room[: scores.size]
+        np.greater(scores, floor, out=reached.reshape(scores.shape))
+        above = np.flatnonzero(reached)
         rows = above // probes
-        hits.append((above - rows * probes, start + rows, scores.reshape(-1)[above]))
-        if sum(len(columns) for columns, _, _ in hits) > 2 * kept * probes:
+        hits.append((above - rows * probes, first + rows, scores.reshape(-1)[above]))
+        waiting += len(above)
+        if waiting > 2 * kept * probes:
             values, places = _falling(hits, probes, kept)
             hits = [(np.repeat(np.arange(probes), kept), places.reshape(-1), values.reshape(-1))]
+            waiting = places.size
             # A later one that is as high as the last would stand behind it.
             floor = values[:, -1].copy()
     return _falling(hits, probes, kept)
+
+
+def _floor(scores: Scores, kept: int) -> Scores:
+    """What the `kept` highest of each column are above: all others but some dozen are not."""
+    # In heaps of rows, the `kept` highest are not below the lowest of the `kept` highest heaps.
+    heaps = _HEAPS * kept
+    lowest = np.full(scores.shape[1], -np.inf, scores.dtype)
+    whole = len(scores) // heaps * heaps
+    if not whole:
+        return lowest
+    tops = scores[:whole].reshape(-1, heaps, scores.shape[1]).max(axis=0)
+    return np.nextafter(np.partition(tops, -kept, axis=0)[-kept], lowest)
 
 
 def _falling(
