@@ -8,6 +8,7 @@ would be at the speed of the memory.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -15,9 +16,6 @@ from numpy.typing import NDArray
 
 from fr_cli.evaluation.impostors import Fusion
 
-#: Rows of a chunk, unless one person has more, and probes of a block: 2 MB of float32.
-import os
-_ROWS, _PROBES = int(os.environ.get('R','10240')), int(os.environ.get('B','320'))
 #: Rows and columns of a product, at least. Some BLAS reckon a smaller one in another order, to
 #: other last bits: a copy of the mate's photograph under another name would no longer tie with it.
 _LEAST = 128
@@ -39,14 +37,16 @@ class People:
 
     In each chunk the first of each person lies above the second of those who have one, and so on:
     the best of a person is the largest of rows that lie in blocks below each other, which is found
-    faster than the cosines are. The two subjects of an excluded pair are not compared.
+    faster than the cosines are. A chunk has some `rows`, more only for a person who has more. The
+    two subjects of an excluded pair are not compared.
     """
 
     def __init__(
         self,
         references: Vectors,
         subjects: Sequence[str],
-        excluded: Collection[frozenset[str]] = (),
+        excluded: Collection[frozenset[str]],
+        rows: int,
     ) -> None:
         names, whose, counts = np.unique(
             np.array(subjects), return_inverse=True, return_counts=True
@@ -60,7 +60,7 @@ class People:
         turn = np.empty(len(place), np.int64)  # the how-manieth of its subject
         turn[by_person] = np.arange(len(place)) - np.repeat(self._starts, self._counts)
         # Chunks of much the same length, that none is short.
-        chunk = self._starts * -(-len(place) // _ROWS) // len(place)
+        chunk = self._starts * -(-len(place) // rows) // len(place)
         order = np.lexsort((place, turn, chunk[place]))
         self._references = references[order]
         #: Where each reference lies.
@@ -71,7 +71,7 @@ class People:
         self._chunks = [
             _Chunk(slice(a, b), lie := slice(starts[a], starts[b]),
                    np.bincount(turn[order[lie]]).tolist())
-            for a, b in zip(firsts, firsts[1:], strict=False)
+            for a, b in pairwise(firsts)
         ]  # fmt: skip
         self._aliases: dict[str, list[int]] = {}
         for pair in excluded:
@@ -97,7 +97,7 @@ class People:
         `itself` (b,) is the row of a reference of each that does not count. They come from products
         as large as the others', because a dot product by itself would have other last bits.
         """
-        found = np.full(len(own), -np.inf, np.float32 if fusion == "best" else np.float64)
+        found: Scores = np.full(len(own), -np.inf, np.float32 if fusion == "best" else np.float64)
         # Probes of one person are taken together: they ask for the same rows.
         by_person = np.argsort(own, kind="stable")
         mated = by_person[np.searchsorted(own[by_person], 0) :]
@@ -132,13 +132,14 @@ class People:
         that it is not compared with; in memory that the next ones use again.
         """
         places, columns = self._left_out(names)
-        wide = np.ascontiguousarray(_padded(probes).T)  # as the product wants it
+        wide = np.ascontiguousarray(_padded(probes).T)  # what the product reads fastest
         for people, rows, turns in self._chunks:
             references = _padded(self._references[rows])
             cells = len(references) * wide.shape[1]
             if self._room.size < cells:
-                self._room = np.empty(len(references) * max(_PROBES, wide.shape[1]), np.float32)
-            cosines = np.matmul(references, wide, out=self._room[:cells].reshape(len(references), -1))
+                self._room = np.empty(cells, np.float32)
+            room = self._room[:cells].reshape(len(references), -1)
+            cosines = np.matmul(references, wide, out=room)
             scores = self._fused(cosines[:, : len(probes)], turns, fusion)
             if fusion == "mean":
                 scores /= self._counts[people, None]
@@ -175,9 +176,9 @@ class People:
         return scores
 
 
-def blocks(probes: int) -> list[slice]:
-    """So many probes in blocks for `People.search`."""
-    return [slice(at, min(at + _PROBES, probes)) for at in range(0, probes, _PROBES)]
+def blocks(probes: int, size: int) -> list[slice]:
+    """So many probes in blocks; the last may be smaller."""
+    return [slice(at, min(at + size, probes)) for at in range(0, probes, size)]
 
 
 def _padded(vectors: Vectors) -> Vectors:

@@ -12,15 +12,19 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fr_cli.evaluation.impostors import Fusion
 from fr_cli.evaluation.batched import People, Places, Scores, blocks
+from fr_cli.evaluation.impostors import Fusion
 from fr_cli.evaluation.protocol import Vector
 
 #: Subjects that are kept of each probe.
 LONGEST = 50
-#: Heaps of people for each of them.
-_HEAPS = 2
-
+#: References and probes of a product, 10.5 MB: the more references at first, the fewer scores are
+#: above a floor that comes of them.
+_ROWS, _PROBES = 10_240, 256
+#: Heaps of rows for each subject that is kept.
+_HEAPS = 3
+#: Rows that are compared with a floor together.
+_SLAB = 1024
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,14 +66,14 @@ def candidate_lists(
     """
     if not reference_subjects:
         raise ValueError("there is no reference to compare with")
-    people = People(references, reference_subjects, excluded)
+    people = People(references, reference_subjects, excluded, _ROWS)
     kept = min(LONGEST, len(people.place))
     scores = np.full((len(probes), kept), -np.inf)
     subjects = np.full((len(probes), kept), -1, np.int64)
     usable = np.array([place for place, probe in enumerate(probes) if probe is not None], np.int64)
     vectors = np.array([probes[place] for place in usable], np.float32)
     names = [probe_subjects[place] for place in usable]
-    for block in blocks(len(usable)):
+    for block in blocks(len(usable), _PROBES):
         found = people.search(vectors[block], names[block], fusion)
         scores[usable[block]], subjects[usable[block]] = _best(found, kept)
     _, numbers = np.unique(np.array(probe_subjects), return_inverse=True)
@@ -85,19 +89,19 @@ def _best(found: Iterator[tuple[int, Scores]], kept: int) -> tuple[Scores, Place
     """
     hits: list[tuple[Places, Places, Scores]] = []
     waiting = 0
-    for first, scores in found:
+    floor = room = None
+    for start, scores in found:
         probes = scores.shape[1]
-        if not first:
+        if floor is None or np.isneginf(floor).any():
             floor = _floor(scores, kept)
-            room = np.empty(0, bool)
-        if room.size < scores.size:
-            room = np.empty(scores.size, bool)
-        reached = room[: scores.size]
-        np.greater(scores, floor, out=reached.reshape(scores.shape))
-        above = np.flatnonzero(reached)
-        rows = above // probes
-        hits.append((above - rows * probes, first + rows, scores.reshape(-1)[above]))
-        waiting += len(above)
+        if room is None:
+            room = np.empty((_SLAB, probes), bool)
+        for first in range(0, len(scores), _SLAB):
+            slab = scores[first : first + _SLAB]
+            above = np.flatnonzero(np.greater(slab, floor, out=room[: len(slab)]))
+            rows = above // probes
+            hits.append((above - rows * probes, start + first + rows, slab.reshape(-1)[above]))
+            waiting += len(above)
         if waiting > 2 * kept * probes:
             values, places = _falling(hits, probes, kept)
             hits = [(np.repeat(np.arange(probes), kept), places.reshape(-1), values.reshape(-1))]
@@ -116,13 +120,14 @@ def _floor(scores: Scores, kept: int) -> Scores:
     if not whole:
         return lowest
     tops = scores[:whole].reshape(-1, heaps, scores.shape[1]).max(axis=0)
-    return np.nextafter(np.partition(tops, -kept, axis=0)[-kept], lowest)
+    floor: Scores = np.nextafter(np.partition(tops, -kept, axis=0)[-kept], lowest)
+    return floor
 
 
 def _falling(
     hits: list[tuple[Places, Places, Scores]], probes: int, kept: int
 ) -> tuple[Scores, Places]:
-    """Columns, places and scores in any order of columns → (b, kept) scores, falling, and places."""
+    """Columns, places and scores, by place → the scores (b, kept), falling, and their places."""
     columns, places, scores = map(np.concatenate, zip(*hits, strict=True))
     order = np.argsort(columns.astype(np.int16), kind="stable")  # short: counted, not compared
     counts = np.bincount(columns, minlength=probes)
@@ -133,8 +138,7 @@ def _falling(
     whose = np.full((probes, width), -1)
     falling.reshape(-1)[at], whose.reshape(-1)[at] = -scores[order], places[order]
     best = np.argsort(falling, axis=1)[:, : kept + 1]
-    top = np.take_along_axis(falling, best, axis=1)
-    tied = np.any((top[:, 1:] == top[:, :-1]) & np.isfinite(top[:, 1:]), axis=1)
+    values = np.take_along_axis(falling, best, axis=1)
+    tied = np.any((values[:, 1:] == values[:, :-1]) & np.isfinite(values[:, 1:]), axis=1)
     best[tied] = np.argsort(falling[tied], axis=1, kind="stable")[:, : kept + 1]
-    best = best[:, :kept]
-    return -np.take_along_axis(falling, best, axis=1), np.take_along_axis(whose, best, axis=1)
+    return -values[:, :kept], np.take_along_axis(whose, best[:, :kept], axis=1)

@@ -204,7 +204,7 @@ def _batched(size: int, dimension: int, each: int) -> None:
     ms = _least(
         {
             "peak": lambda: np.matmul(square, square, out=out),
-            "open-set": lambda: search_all(references, subjects, probes, whose, listed=listed),
+            "open-set": lambda: search_galleries(references, subjects, probes, whose, [listed]),
             "lists": lambda: candidate_lists(references, subjects, probes, whose),
             "leave-one-out": lambda: leave_one_out(some, subjects[: len(some)]),
         },
