@@ -18,11 +18,11 @@ from fr_cli.evaluation.protocol import Vector
 
 #: Subjects that are kept of each probe.
 LONGEST = 50
-#: References and probes of a product, 10.5 MB: the more references at first, the fewer scores are
+#: References and probes of a product, 13 MB: the more references at first, the fewer scores are
 #: above a floor that comes of them.
-_ROWS, _PROBES = 10_240, 256
+_ROWS, _PROBES = 10_240, 320
 #: Heaps of rows for each subject that is kept.
-_HEAPS = 3
+_HEAPS = 2
 #: Rows that are compared with a floor together.
 _SLAB = 1024
 
