@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from fr_cli.evaluation.impostors import Fusion
 
-#: Rows and columns of a product, at least. Some BLAS reckon a smaller one in another order, to
+#: Rows and columns of a product, at least. OpenBLAS reckons a smaller one in another order, to
 #: other last bits: a copy of the mate's photograph under another name would no longer tie with it.
 _LEAST = 128
 
