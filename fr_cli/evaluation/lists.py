@@ -6,21 +6,25 @@ Two measures come from them without another search: how long a list of false can
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fr_cli.evaluation.batched import People, Places, Scores, blocks
 from fr_cli.evaluation.impostors import Fusion
-from fr_cli.evaluation.protocol import People, Vector, blocks
+from fr_cli.evaluation.protocol import Vector
 
 #: Subjects that are kept of each probe.
 LONGEST = 50
-#: Slabs of the gallery for each of them.
-_SLABS = 2
-
-Places = NDArray[np.int64]
+#: References and probes of a product, 13 MB: the more references at first, the fewer scores are
+#: above a floor that comes of them.
+_ROWS, _PROBES = 10_240, 320
+#: Heaps of rows for each subject that is kept.
+_HEAPS = 2
+#: Rows that are compared with a floor together.
+_SLAB = 1024
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,37 +66,79 @@ def candidate_lists(
     """
     if not reference_subjects:
         raise ValueError("there is no reference to compare with")
-    people = People(references, reference_subjects)
-    aliases = people.aliases(excluded)
+    people = People(references, reference_subjects, excluded, _ROWS)
     kept = min(LONGEST, len(people.place))
     scores = np.full((len(probes), kept), -np.inf)
     subjects = np.full((len(probes), kept), -1, np.int64)
-    usable = [place for place, probe in enumerate(probes) if probe is not None]
-    for block in blocks(usable, len(references)):
-        templates = np.stack([probe for place in block if (probe := probes[place]) is not None])
-        found = people.scores(people.cosines(templates), fusion)
-        for column, place in enumerate(block):
-            name = probe_subjects[place]
-            own = [people.place[name]] if name in people.place else []
-            found[[*own, *aliases.get(name, [])], column] = -np.inf
-        scores[block], best = _best(found, kept)
-        subjects[block] = np.where(np.isfinite(scores[block]), best, -1)
+    usable = np.array([place for place, probe in enumerate(probes) if probe is not None], np.int64)
+    vectors = np.array([probes[place] for place in usable], np.float32)
+    names = [probe_subjects[place] for place in usable]
+    for block in blocks(len(usable), _PROBES):
+        found = people.search(vectors[block], names[block], fusion)
+        scores[usable[block]], subjects[usable[block]] = _best(found, kept)
     _, numbers = np.unique(np.array(probe_subjects), return_inverse=True)
     return Lists(
         scores, subjects, numbers.astype(np.int64), len(people.place), len(reference_subjects)
     )
 
 
-def _best(scores: NDArray[np.floating], kept: int) -> tuple[NDArray[np.floating], Places]:
-    """The `kept` highest cosines of each column (S, b), falling, and their rows: (b, kept) both."""
-    # What is kept is not below the lowest of the `kept` highest slabs of rows: all but some dozen
-    # rows are only compared with that, and these are put in order, column by column, in one sort.
-    step = max(1, len(scores) // (_SLABS * kept))
-    tops = np.stack([scores[at : at + step].max(axis=0) for at in range(0, len(scores), step)])
-    reaching = np.flatnonzero(scores >= np.partition(tops, -kept, axis=0)[-kept])
-    rows, columns = np.divmod(reaching, scores.shape[1])
-    values = scores[rows, columns]
-    order = np.argsort(4.0 * columns - np.maximum(values, -2), kind="stable")
-    starts = np.searchsorted(columns[order], np.arange(scores.shape[1]))
-    first = order[starts[:, None] + np.arange(kept)]
-    return values[first], rows[first]
+def _best(found: Iterator[tuple[int, Scores]], kept: int) -> tuple[Scores, Places]:
+    """The `kept` highest scores of each probe, falling, and whose they are: (b, kept) both.
+
+    `found` is what `People.search` found. Ties by place; −inf and −1 past the end.
+    """
+    hits: list[tuple[Places, Places, Scores]] = []
+    waiting = 0
+    floor = room = None
+    for start, scores in found:
+        probes = scores.shape[1]
+        if floor is None or np.isneginf(floor).any():
+            floor = _floor(scores, kept)
+        if room is None:
+            room = np.empty((_SLAB, probes), bool)
+        for first in range(0, len(scores), _SLAB):
+            slab = scores[first : first + _SLAB]
+            above = np.flatnonzero(np.greater(slab, floor, out=room[: len(slab)]))
+            rows = above // probes
+            hits.append((above - rows * probes, start + first + rows, slab.reshape(-1)[above]))
+            waiting += len(above)
+        if waiting > 2 * kept * probes:
+            values, places = _falling(hits, probes, kept)
+            hits = [(np.repeat(np.arange(probes), kept), places.reshape(-1), values.reshape(-1))]
+            waiting = places.size
+            # A later one that is as high as the last would stand behind it.
+            floor = values[:, -1].copy()
+    return _falling(hits, probes, kept)
+
+
+def _floor(scores: Scores, kept: int) -> Scores:
+    """What the `kept` highest of each column are above: all others but some dozen are not."""
+    # In heaps of rows, the `kept` highest are not below the lowest of the `kept` highest heaps.
+    heaps = _HEAPS * kept
+    lowest = np.full(scores.shape[1], -np.inf, scores.dtype)
+    whole = len(scores) // heaps * heaps
+    if not whole:
+        return lowest
+    tops = scores[:whole].reshape(-1, heaps, scores.shape[1]).max(axis=0)
+    floor: Scores = np.nextafter(np.partition(tops, -kept, axis=0)[-kept], lowest)
+    return floor
+
+
+def _falling(
+    hits: list[tuple[Places, Places, Scores]], probes: int, kept: int
+) -> tuple[Scores, Places]:
+    """Columns, places and scores, by place → the scores (b, kept), falling, and their places."""
+    columns, places, scores = map(np.concatenate, zip(*hits, strict=True))
+    order = np.argsort(columns.astype(np.int16), kind="stable")  # short: counted, not compared
+    counts = np.bincount(columns, minlength=probes)
+    width = max(kept, counts.max())
+    starts = np.arange(probes) * width - (np.cumsum(counts) - counts)
+    at = np.arange(len(order)) + np.repeat(starts, counts)
+    falling = np.full((probes, width), np.inf, scores.dtype)
+    whose = np.full((probes, width), -1)
+    falling.reshape(-1)[at], whose.reshape(-1)[at] = -scores[order], places[order]
+    best = np.argsort(falling, axis=1)[:, : kept + 1]
+    values = np.take_along_axis(falling, best, axis=1)
+    tied = np.any((values[:, 1:] == values[:, :-1]) & np.isfinite(values[:, 1:]), axis=1)
+    best[tied] = np.argsort(falling[tied], axis=1, kind="stable")[:, : kept + 1]
+    return -values[:, :kept], np.take_along_axis(whose, best[:, :kept], axis=1)

@@ -191,7 +191,7 @@ def _batched(size: int, dimension: int, each: int) -> None:
     import numpy as np
 
     from fr_cli.evaluation.lists import candidate_lists
-    from fr_cli.evaluation.protocol import leave_one_out, search_all
+    from fr_cli.evaluation.protocol import leave_one_out, search_galleries
 
     count = 200_000_000 // size
     references, probes = _vectors(size, dimension, 1), list(_vectors(count, dimension, 2))
@@ -204,7 +204,7 @@ def _batched(size: int, dimension: int, each: int) -> None:
     ms = _least(
         {
             "peak": lambda: np.matmul(square, square, out=out),
-            "open-set": lambda: search_all(references, subjects, probes, whose, listed=listed),
+            "open-set": lambda: search_galleries(references, subjects, probes, whose, [listed]),
             "lists": lambda: candidate_lists(references, subjects, probes, whose),
             "leave-one-out": lambda: leave_one_out(some, subjects[: len(some)]),
         },

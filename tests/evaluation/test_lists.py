@@ -11,7 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fr_cli.evaluation import growth, lists
+from fr_cli.evaluation.batched import Scores
 from fr_cli.evaluation.growth import fpir_by_n
+from fr_cli.evaluation.impostors import Fusion
 from fr_cli.evaluation.lists import Lists, candidate_lists
 from fr_cli.evaluation.selectivity import selectivity
 from tests.decision.examples import made_up_calibration
@@ -105,18 +107,57 @@ def test_a_search_leaves_out_the_own_subject_and_excluded_pairs() -> None:
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.integers(1, 400), st.integers(1, 6), st.integers(0, 2**32), st.booleans())
+@given(
+    st.integers(1, 700), st.integers(1, 6), st.integers(1, 60), st.integers(0, 2**32),
+    st.booleans(), st.booleans(),
+)  # fmt: skip
 def test_the_best_of_each_column_are_those_of_a_sort(
-    rows: int, columns: int, seed: int, ties: bool
+    rows: int, columns: int, kept: int, seed: int, ties: bool, double: bool
 ) -> None:
     random = np.random.default_rng(seed)
-    scores = random.uniform(-1, 1, (rows, columns)).astype(np.float32)
+    scores: Scores = random.uniform(-1, 1, (rows, columns))
+    if not double:
+        scores = scores.astype(np.float32)
     if ties:
         scores = np.round(scores, 1)
-    scores[random.random(scores.shape) < 0.1] = NONE
-    kept = int(random.integers(1, min(rows, 50) + 1))
-    values, places = lists._best(scores, kept)
-    wanted = np.sort(scores, axis=0)[::-1][:kept].T
-    assert np.array_equal(values, wanted)
-    assert np.array_equal(np.take_along_axis(scores.T, places, axis=1), wanted)
-    assert all(len(set(row)) == kept for row in places.tolist())
+    scores[random.random(scores.shape) < random.choice([0.1, 0.9])] = NONE
+    bounds = [0, *sorted(set(random.integers(1, rows + 1, 3).tolist()) - {rows}), rows]
+    chunks = [(a, scores[a:b]) for a, b in itertools.pairwise(bounds)]
+    values, places = lists._best(iter(chunks), kept)
+    # Falling, ties by place, and nobody who does not count.
+    order = np.argsort(-scores.T, axis=1, kind="stable")[:, :kept]
+    wanted = np.take_along_axis(scores.T, order, axis=1)
+    short = ((0, 0), (0, kept - order.shape[1]))
+    assert np.array_equal(values, np.pad(wanted, short, constant_values=NONE))
+    order[np.isneginf(wanted)] = -1
+    assert np.array_equal(places, np.pad(order, short, constant_values=-1))
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.integers(1, 300), st.integers(0, 2**32), st.sampled_from(["best", "mean"]))
+def test_any_lists_are_those_of_a_double_loop(people: int, seed: int, fusion: Fusion) -> None:
+    random = np.random.default_rng(seed)
+    photos = random.standard_normal((int(random.integers(1, 400)), 8)).astype(np.float32)
+    photos /= np.linalg.norm(photos, axis=1, keepdims=True)
+    probes = random.standard_normal((12, 8)).astype(np.float32)
+    probes /= np.linalg.norm(probes, axis=1, keepdims=True)
+    owners = [f"{number:03}" for number in random.integers(0, people, len(photos))]
+    asked = [f"{number:03}" for number in random.integers(0, 2 * people, len(probes))]
+    excluded = [frozenset({asked[0], owners[0]}), frozenset({asked[1], owners[-1]})]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lists, "_ROWS", int(random.choice([7, 60, 10_000])))
+        patch.setattr(lists, "_PROBES", int(random.choice([5, 256])))
+        found = candidate_lists(
+            photos, owners, list(probes), asked, excluded=excluded, fusion=fusion
+        )
+    for scores, name, probe in zip(found.scores, asked, probes, strict=True):
+        cosines = photos.astype(np.float64) @ probe.astype(np.float64)
+        of_each = [
+            cosines[[owner == other for owner in owners]]
+            for other in set(owners) - {name}
+            if frozenset({other, name}) not in excluded
+        ]
+        best = sorted(one.max() if fusion == "best" else one.mean() for one in of_each)[::-1]
+        listed = scores[np.isfinite(scores)]
+        assert len(listed) == min(len(best), lists.LONGEST)
+        assert listed == pytest.approx(best[: lists.LONGEST], abs=1e-6)

@@ -17,7 +17,6 @@ from fr_cli.evaluation.protocol import (
     NO_RANK,
     leave_one_out,
     random_galleries,
-    search_all,
     search_galleries,
 )
 from fr_cli.evaluation.rates import Probes, within_rank
@@ -45,7 +44,7 @@ ASKED = ["A", "B", "E", "F", "C", "X", "Y"]
 
 
 def test_six_people_open_set_best() -> None:
-    found = search_all(np.stack(REFERENCES), OWNERS, PROBES, ASKED, listed=set("ABCDEF"))
+    (found,) = search_galleries(np.stack(REFERENCES), OWNERS, PROBES, ASKED, [set("ABCDEF")])
     assert found.mated.tolist() == [True, True, True, True, True, False, False]
     assert found.acquired.tolist() == [True, True, True, True, False, True, True]
     used = found.acquired
@@ -59,8 +58,8 @@ def test_six_people_open_set_best() -> None:
 
 
 def test_six_people_mean() -> None:
-    found = search_all(
-        np.stack(REFERENCES), OWNERS, PROBES, ASKED, listed=set("ABCDEF"), fusion="mean"
+    (found,) = search_galleries(
+        np.stack(REFERENCES), OWNERS, PROBES, ASKED, [set("ABCDEF")], fusion="mean"
     )
     mean_a, mean_b = (cos(5) + cos(15)) / 2, (cos(55) + cos(75)) / 2
     assert found.mate[0] == pytest.approx(mean_a, abs=1e-6)
@@ -69,8 +68,8 @@ def test_six_people_mean() -> None:
 
 
 def test_excluded_pairs_are_not_compared() -> None:
-    found = search_all(
-        np.stack(REFERENCES), OWNERS, PROBES, ASKED, listed=set("ABCDEF"),
+    (found,) = search_galleries(
+        np.stack(REFERENCES), OWNERS, PROBES, ASKED, [set("ABCDEF")],
         excluded=[frozenset("AB"), frozenset("XA"), frozenset("AZ")],
     )  # fmt: skip
     assert found.nonmate[0] == pytest.approx(cos(115), abs=1e-6)  # C
@@ -192,18 +191,20 @@ def same(found: Probes, row: int, scores: dict[str, float], subject: str) -> Non
         assert found.rank[row] == (NO_RANK if mate == -math.inf else 1 + ahead) or near
 
 
-@given(trials())
-def test_any_search_is_a_double_loop(trial: dict[str, Any]) -> None:
+@given(trials(), st.sampled_from([1, 4, 1024]))
+def test_any_search_is_a_double_loop(trial: dict[str, Any], chunk: int) -> None:
     references, owners = trial["references"], trial["owners"]
     enrolled = [i for i, one in enumerate(references) if one is not None]
     if not enrolled:
         return
     gallery = trial["gallery"] & set(owners)
-    (found,) = search_galleries(
-        np.stack([references[i] for i in enrolled]), [owners[i] for i in enrolled],
-        trial["probes"], trial["asked"], [gallery],
-        excluded=trial["excluded"], fusion=trial["fusion"],
-    )  # fmt: skip
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(protocol, "_ROWS", chunk)
+        (found,) = search_galleries(
+            np.stack([references[i] for i in enrolled]), [owners[i] for i in enrolled],
+            trial["probes"], trial["asked"], [gallery],
+            excluded=trial["excluded"], fusion=trial["fusion"],
+        )  # fmt: skip
     assert found.mated.tolist() == [name in gallery for name in trial["asked"]]
     for row, (probe, subject) in enumerate(zip(trial["probes"], trial["asked"], strict=True)):
         assert found.acquired[row] == (probe is not None)
@@ -223,6 +224,7 @@ def test_any_leave_one_out_is_a_double_loop(trial: dict[str, Any], block: int) -
         return
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(protocol, "_PROBES", block)
+        patch.setattr(protocol, "_ROWS", 2 * block)
         found, which = leave_one_out(
             photos, owners, excluded=trial["excluded"], fusion=trial["fusion"]
         )
@@ -317,10 +319,9 @@ def test_a_gallery_of_many_people_is_searched_as_one_of_few(fusion: Any) -> None
     names = [f"s{number}" for number in whose]
     probes = rows[asked] + 0.5 * random.standard_normal((60, 5)).astype(np.float32)
     probes /= np.linalg.norm(probes, axis=1, keepdims=True)
-    found = search_all(
-        rows, names, list(probes), [names[row] for row in asked],
-        listed=frozenset(names), fusion=fusion,
-    )  # fmt: skip
+    (found,) = search_galleries(
+        rows, names, list(probes), [names[row] for row in asked], [names], fusion=fusion
+    )
     cosines = probes.astype(np.float64) @ rows.T.astype(np.float64)
     for place, row in enumerate(asked):
         of_each = [cosines[place, whose == number] for number in range(700)]
@@ -330,3 +331,33 @@ def test_a_gallery_of_many_people_is_searched_as_one_of_few(fusion: Any) -> None
         assert found.nonmate[place] == pytest.approx(np.delete(scores, whose[row]).max(), abs=1e-6)
         assert np.sum(scores > mate + 1e-6) < found.rank[place] <= np.sum(scores >= mate - 1e-6)
     assert found.rank.max() > 255
+
+
+@pytest.mark.parametrize("fusion", ["best", "mean"])
+@pytest.mark.parametrize("dimension", [4, 128, 512])
+@pytest.mark.parametrize(("people", "asked"), [(1, 1), (3, 7), (20, 5), (33, 140), (1500, 9)])
+def test_copies_of_a_mate_tie_with_it(people: int, asked: int, dimension: int, fusion: Any) -> None:
+    """The same photos under another name, once or twice: whatever the shape of the products."""
+    random = np.random.default_rng(people)
+    photos = random.standard_normal((people, 3, dimension)).astype(np.float32)
+    photos /= np.linalg.norm(photos, axis=2, keepdims=True)
+    copies = np.arange(people) % 3
+    persons = np.concatenate([np.arange(people), np.repeat(np.arange(people), copies)])
+    persons = np.stack([persons, np.arange(len(persons))], axis=1)[random.permutation(len(persons))]
+    names = [f"{place:05}" for _, place in persons for _ in range(3)]
+    whom = random.integers(0, people, asked)
+    probes = photos[whom].sum(axis=1)
+    probes += 0.1 * random.standard_normal(probes.shape).astype(np.float32) / dimension**0.5
+    probes /= np.linalg.norm(probes, axis=1, keepdims=True)
+    (found,) = search_galleries(
+        photos[persons[:, 0]].reshape(-1, dimension), names, list(probes),
+        [f"{person:05}" for person in whom], [names], fusion=fusion,
+    )  # fmt: skip
+    tied = found.nonmate == found.mate
+    cosines = np.einsum("pd,qrd->pqr", probes.astype(np.float64), photos.astype(np.float64))
+    scores = cosines.max(axis=2) if fusion == "best" else cosines.mean(axis=2)
+    ahead = ((scores > scores[np.arange(asked), whom][:, None] + 1e-6) * (1 + copies)).sum(axis=1)
+    near = np.sum(abs(scores - scores[np.arange(asked), whom][:, None]) < 1e-6, axis=1) > 1
+    assert np.all(near | (found.rank == 1 + ahead + copies[whom]))
+    assert np.all(near | (ahead > 0) | (tied == (copies[whom] > 0)))
+    assert near.mean() < 0.1

@@ -36,8 +36,8 @@ def trial(people: int = 120, dimension: int = 16, seed: int = 0) -> Trial:
         for number, probe in enumerate(probes)
     ]
     listed = frozenset(subjects)
-    found = protocol.search_all(
-        references, subjects, probes, [sample.subject for sample in samples], listed=listed
+    (found,) = protocol.search_galleries(
+        references, subjects, probes, [sample.subject for sample in samples], [listed]
     )
     return Trial(
         "open-set", "best", Labelled(), len(subjects), half, 0, len(subjects), (found,), samples,
