@@ -153,7 +153,7 @@ class People:
         columns = np.flatnonzero(own >= 0)
         aliases = [
             (place, column)
-            for column, name in enumerate(names)
+            for column, name in enumerate(names if self._aliases else ())
             for place in self._aliases.get(name, ())
         ]
         more = np.array(aliases, np.int64).reshape(-1, 2)

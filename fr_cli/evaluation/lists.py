@@ -21,10 +21,10 @@ LONGEST = 50
 #: References and probes of a product, 13 MB: the more references at first, the fewer scores are
 #: above a floor that comes of them.
 _ROWS, _PROBES = 10_240, 320
-#: Heaps of rows for each subject that is kept.
-_HEAPS = 2
-#: Rows that are compared with a floor together.
-_SLAB = 1024
+#: Rows of a heap, of which only the highest is compared with the floor.
+_HEAP = 8
+#: Groups of heaps for each subject that is kept, from which the floor comes.
+_GROUPS = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,19 +89,16 @@ def _best(found: Iterator[tuple[int, Scores]], kept: int) -> tuple[Scores, Place
     """
     hits: list[tuple[Places, Places, Scores]] = []
     waiting = 0
-    floor = room = None
+    floor = None
     for start, scores in found:
         probes = scores.shape[1]
+        heaps = len(scores) // _HEAP
+        tops = scores[: _HEAP * heaps].reshape(_HEAP, heaps, probes).max(axis=0, initial=-np.inf)
         if floor is None or np.isneginf(floor).any():
-            floor = _floor(scores, kept)
-        if room is None:
-            room = np.empty((_SLAB, probes), bool)
-        for first in range(0, len(scores), _SLAB):
-            slab = scores[first : first + _SLAB]
-            above = np.flatnonzero(np.greater(slab, floor, out=room[: len(slab)]))
-            rows = above // probes
-            hits.append((above - rows * probes, start + first + rows, slab.reshape(-1)[above]))
-            waiting += len(above)
+            floor = _floor(tops, kept)
+        for columns, rows, values in _above(scores, tops, floor):
+            hits.append((columns, start + rows, values))
+            waiting += len(rows)
         if waiting > 2 * kept * probes:
             values, places = _falling(hits, probes, kept)
             hits = [(np.repeat(np.arange(probes), kept), places.reshape(-1), values.reshape(-1))]
@@ -111,17 +108,35 @@ def _best(found: Iterator[tuple[int, Scores]], kept: int) -> tuple[Scores, Place
     return _falling(hits, probes, kept)
 
 
-def _floor(scores: Scores, kept: int) -> Scores:
+def _floor(tops: Scores, kept: int) -> Scores:
     """What the `kept` highest of each column are above: all others but some dozen are not."""
-    # In heaps of rows, the `kept` highest are not below the lowest of the `kept` highest heaps.
-    heaps = _HEAPS * kept
-    lowest = np.full(scores.shape[1], -np.inf, scores.dtype)
-    whole = len(scores) // heaps * heaps
+    # In groups of heaps, the `kept` highest are not below the lowest of the `kept` highest groups.
+    groups = _GROUPS * kept
+    lowest = np.full(tops.shape[1], -np.inf, tops.dtype)
+    whole = len(tops) // groups * groups
     if not whole:
         return lowest
-    tops = scores[:whole].reshape(-1, heaps, scores.shape[1]).max(axis=0)
-    floor: Scores = np.nextafter(np.partition(tops, -kept, axis=0)[-kept], lowest)
+    highest = tops[:whole].reshape(-1, groups, tops.shape[1]).max(axis=0)
+    floor: Scores = np.nextafter(np.partition(highest, -kept, axis=0)[-kept], lowest)
     return floor
+
+
+def _above(scores: Scores, tops: Scores, floor: Scores) -> Iterator[tuple[Places, Places, Scores]]:
+    """Columns, rows and scores of what is above the floor, the rows of a column rising.
+
+    Heap i is the rows i, i + heaps, i + 2·heaps …, and `tops` are their highest.
+    """
+    heaps, probes = tops.shape
+    promising = np.flatnonzero(tops > floor)
+    heap = promising // probes
+    column = promising - heap * probes
+    for first in range(0, _HEAP * heaps, max(heaps, 1)):
+        values = scores[first : first + heaps].reshape(-1)[promising]
+        hit = np.flatnonzero(values > floor[column])
+        yield column[hit], first + heap[hit], values[hit]
+    rest = scores[_HEAP * heaps :]
+    hit = np.flatnonzero(rest > floor)
+    yield hit % probes, _HEAP * heaps + hit // probes, rest.reshape(-1)[hit]
 
 
 def _falling(

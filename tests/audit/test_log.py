@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import subprocess
@@ -124,6 +125,32 @@ def test_what_was_decided_before_a_failure_is_kept(bench: Bench) -> None:
     with pytest.raises(RuntimeError), act:
         raise RuntimeError
     assert bench.entries()[-1]["dec"] == {"slots": 2}
+
+
+def test_what_keeps_an_outcome_from_the_disk_is_told_as_it_is(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(handle: int, data: bytes) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    act = bench.log.act("purge", "erasure")
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", full)
+        with pytest.raises(AuditUnwritable, match=r"^The audit log .* cannot be written"), act:
+            pass
+
+
+def test_an_interrupt_while_an_outcome_is_written_stays_one(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(handle: int) -> None:
+        raise KeyboardInterrupt
+
+    act = bench.log.act("purge", "erasure")
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fdatasync", interrupted)
+        with pytest.raises(KeyboardInterrupt), act:
+            pass
 
 
 def test_two_acts_may_be_open_at_once(bench: Bench) -> None:
