@@ -20,7 +20,6 @@ import secrets
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import count
 from pathlib import Path
 from typing import NamedTuple
 
@@ -32,6 +31,8 @@ FILE = "running"
 LOOKED_AT = 4
 #: Bytes of a slot. They are within a page, so that a killed process leaves none half written.
 _SIZE = 256
+#: Slots at most: as many acts are never open at once, so somebody keeps others from working.
+_MOST = 10_000
 _FREE = b"\n".rjust(_SIZE)
 _NAMED = ord("{")
 
@@ -82,16 +83,10 @@ class Leases:
         OSError if the file cannot be written.
         """
         self._open(os.O_CREAT)
-        named = self._named()
-        for slot in count():
-            if slot not in named and (there := self._locked(slot)) is not None:
-                if not there.startswith(b"{"):
-                    break
-                self.unlock(slot)  # another act has come first
-        lease = Lease(Intent(req, offset), slot, self)
+        lease = Lease(Intent(req, offset), self._free(), self)
         note = {**lease.intent._asdict(), "boot": boot_id(), "pid": os.getpid()}
         try:
-            self.write(slot, json.dumps(note).encode().ljust(_SIZE - 1) + b"\n")
+            self.write(lease.slot, json.dumps(note).encode().ljust(_SIZE - 1) + b"\n")
             if not boot_id():
                 self._sync()  # after a power cut nothing else would tell that it is dead
         except BaseException:
@@ -151,6 +146,16 @@ class Leases:
         """Let others have a slot."""
         fcntl.fcntl(self._handle, fcntl.F_OFD_SETLK, _lock(fcntl.F_UNLCK, slot))
         self._mine.discard(slot)
+
+    def _free(self) -> int:
+        """The first that names no intent and that nobody holds, locked."""
+        named = self._named()
+        for slot in range(_MOST):
+            if slot not in named and (there := self._locked(slot)) is not None:
+                if not there.startswith(b"{"):
+                    return slot
+                self.unlock(slot)  # another act has come first
+        raise OSError(errno.ENOLCK, f"another process holds the locks of {FILE}")
 
     def _open(self, flags: int = 0) -> None:
         forked = self._process != os.getpid()  # then the locks are the parent's

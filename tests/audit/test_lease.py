@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import json
 import os
 import signal
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -152,6 +154,17 @@ def test_a_lease_that_cannot_be_written_is_no_act(
     assert bench.phases() == ["genesis"]
     bench.some_act()
     assert (bench.phases(), bench.leases()) == (["genesis", "intent", "outcome"], [])
+
+
+def test_whoever_holds_every_slot_is_not_waited_for(bench: Bench) -> None:
+    bench.some_act()
+    with (bench.folder / lease.FILE).open("rb") as file:
+        everything = struct.pack("hhqqi4x", fcntl.F_RDLCK, os.SEEK_SET, 0, 0, 0)
+        fcntl.fcntl(file, fcntl.F_OFD_SETLK, everything)
+        with pytest.raises(AuditUnwritable, match="holds the locks of running"):
+            bench.some_act()
+    bench.some_act()
+    assert bench.verify().entries == 5
 
 
 def test_a_lease_that_cannot_be_ended_is_left_to_the_next_act(
