@@ -37,8 +37,8 @@ CALLS = (
 #: What a search writes: its entries, policy and calibration by their SHA-256 when they are new, and
 #: the database's own bookkeeping of readers.
 ALLOWED = re.compile(
-    r"audit/(audit\.jsonl|frontier\.json|sync[\w.-]*|leases/(new-)?[0-9a-f]{32})"
-    r"|audit/in-force(/[0-9a-f]{64}(\.[0-9]+)?)?"
+    r"audit/(audit\.jsonl|frontier\.json|running)"
+    r"|audit/in-force(/[0-9a-f]{64}(\.[0-9a-f]{8}\.new)?)?"
     r"|gallery/gallery\.db(-wal|-shm)?"
 )
 
