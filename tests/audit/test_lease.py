@@ -7,6 +7,7 @@ import fcntl
 import json
 import os
 import signal
+import stat
 import struct
 import subprocess
 import sys
@@ -16,7 +17,7 @@ import pytest
 
 from fr_cli.audit import lease
 from fr_cli.audit.lease import Leases
-from fr_cli.audit.log import AuditLog
+from fr_cli.audit.log import Act, AuditLog
 from fr_cli.errors import AuditUnwritable
 
 from .conftest import ORIGIN, Bench
@@ -24,7 +25,7 @@ from .conftest import ORIGIN, Bench
 HANG = f"""
 import sys, time
 from pathlib import Path
-from fr_cli.audit.log import AuditLog
+from fr_cli.audit.log import Act, AuditLog
 from fr_cli.keys import SigningKey
 home = Path(sys.argv[1])
 log = AuditLog(home / "audit", SigningKey.load(home), {ORIGIN!r})
@@ -81,27 +82,32 @@ def test_an_act_uses_the_slot_that_another_has_ended(bench: Bench) -> None:
     assert (slots(bench), bench.leases()) == (2, [])
 
 
-def test_two_acts_that_take_the_same_free_slot(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("dead", [False, True])
+def test_another_act_takes_the_free_slot_first(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, dead: bool
 ) -> None:
-    """The other has come between the look at the slots and the lock, or has written already."""
+    """Between the look at the slots and the lock; it may be dead already."""
     bench.some_act()
-    real, others = Leases._named, [AuditLog(bench.folder, bench.signer, ORIGIN) for _ in range(2)]
-    acts = []
+    real, looks, others = Leases._named, list[Leases](), list[Act]()
 
     def late(leases: Leases) -> set[int]:
         named = real(leases)
-        if leases is bench.log._leases and others:
-            acts.append(others.pop().act("identify", "consultation"))
-            if others:
-                acts[0]._lease.drop()  # named, but not locked
+        if leases is bench.log._leases:
+            looks.append(leases)
+            if len(looks) == 2:  # the first is for dead ones
+                log = AuditLog(bench.folder, bench.signer, ORIGIN)
+                others.append(log.act("identify", "consultation"))
+                if dead:
+                    others[0]._lease.drop()
         return named
 
     monkeypatch.setattr(Leases, "_named", late)
-    acts += [bench.log.act("identify", "consultation") for _ in range(3)]
+    act = bench.log.act("identify", "consultation")
     monkeypatch.undo()
-    assert sorted(bench.leases()) == sorted(act.id for act in acts[1:])
-    assert bench.phases().count("abandoned") == 1
+    assert act._lease.slot != others[0]._lease.slot
+    assert sorted(bench.leases()) == sorted([act.id, others[0].id])
+    AuditLog(bench.folder, bench.signer, ORIGIN).act("identify", "consultation")
+    assert bench.phases().count("abandoned") == dead
 
 
 def test_a_fork_leaves_the_leases_to_its_parent(bench: Bench) -> None:
@@ -137,6 +143,15 @@ def test_many_dead_acts_are_all_closed_at_once(bench: Bench) -> None:
     AuditLog(bench.folder, bench.signer, ORIGIN).act("y", "administration")
     assert bench.verify().abandoned == 20
     assert len(bench.leases()) == 1
+
+
+@pytest.mark.parametrize("which", [0, 3, 6])
+def test_among_many_living_acts_each_dead_one_is_found_in_time(bench: Bench, which: int) -> None:
+    acts = [bench.log.act("x", "administration") for _ in range(7)]
+    others = Leases(bench.folder)
+    assert not any(others.any_dead() for _ in range(50))
+    acts[which]._lease.drop()
+    assert any(others.any_dead() for _ in range(500))
 
 
 def test_a_lease_that_cannot_be_written_is_no_act(
@@ -228,6 +243,15 @@ def test_two_acts_of_a_process_never_share_a_slot(bench: Bench) -> None:
     assert first._lease.slot != second._lease.slot
     first._lease.drop()
     assert Leases(bench.folder).take("a" * 32, 0).slot == first._lease.slot
+
+
+def test_the_file_is_for_its_owner_and_one_that_cannot_be_read_is_suspicious(bench: Bench) -> None:
+    bench.some_act()
+    file = bench.folder / lease.FILE
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    file.unlink()
+    file.mkdir()
+    assert Leases(bench.folder).any_dead()
 
 
 def test_what_was_never_opened_is_closed_without_a_word(bench: Bench) -> None:
