@@ -69,7 +69,7 @@ class Leases:
 
     def __init__(self, audit: Path) -> None:
         self._path = audit / FILE
-        self._process = os.getpid()
+        self._process = 0  # that opened it
         self._handle = -1
         self._mine: set[int] = set()
 
@@ -161,10 +161,10 @@ class Leases:
         forked = self._process != os.getpid()  # then the locks are the parent's
         if self._handle >= 0 and (forked or not (self._mine or os.fstat(self._handle).st_nlink)):
             os.close(self._handle)
-            self._handle, self._mine, self._process = -1, set(), os.getpid()
+            self._handle, self._mine = -1, set()
         if self._handle < 0:
             flags |= os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW
-            self._handle = os.open(self._path, flags, 0o600)
+            self._handle, self._process = os.open(self._path, flags, 0o600), os.getpid()
 
     def _named(self) -> set[int]:
         return _named(os.pread(self._handle, os.fstat(self._handle).st_size, 0))

@@ -128,6 +128,21 @@ def test_a_fork_leaves_the_leases_to_its_parent(bench: Bench) -> None:
     bench.verify()
 
 
+def test_a_fork_that_opens_the_file_itself_keeps_what_it_holds(bench: Bench) -> None:
+    """Its parent had made the log, and no act yet."""
+    log = AuditLog(bench.folder, bench.signer, ORIGIN)
+    child = os.fork()
+    if child == 0:  # pragma: no cover
+        code = 1
+        try:
+            with log.act("purge", "erasure"), log.act("purge", "erasure"):
+                code = 0
+        finally:
+            os._exit(code)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert bench.phases() == ["genesis", "intent", "intent", "outcome", "outcome"]
+
+
 def test_leases_are_let_go_with_their_log(bench: Bench) -> None:
     for _ in range(50):
         AuditLog(bench.folder, bench.signer, ORIGIN).act("x", "administration")
